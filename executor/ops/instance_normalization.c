@@ -1,0 +1,55 @@
+#include <math.h>
+
+#include "executor/ops/norm.h"
+#include "executor/ops/window.h"
+
+// Y = (X - mean) / sqrt(var + epsilon) * scale + B, with the statistics of each channel of each
+// sample.
+
+static ppq_status infer(ppq_infer_ctx *c)
+{
+    PPQ_TRY(ppq_infer_floats(c, 3, 3));
+    const ppq_shape *x = &c->in_shape[0];
+    if (x->rank >= 0 && x->rank < 3)
+        return ppq_infer_fail(c, "the input has rank %d, expected 3 to %d", x->rank, PPQ_MAX_RANK);
+    for (int i = 1; i < 3; i++)
+        PPQ_TRY(ppq_infer_vector(c, i, x->rank < 0 ? PPQ_DIM_UNKNOWN : x->dim[1]));
+    return ppq_infer_same(c);
+}
+
+static ppq_status run(ppq_kernel_ctx *c)
+{
+    const ppq_real *r = ppq_real_of(c);
+    if (!r)
+        return PPQ_ERR_UNSUPPORTED;
+    const ppq_shape *s = &c->in[0]->shape;
+    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
+    const int64_t size = ppq_product(s->rank - 2, s->dim + 2);
+    for (int64_t i = 0; i < s->dim[0] * s->dim[1]; i++) {
+        const void *x = ppq_at(r, c->in[0], i * size);
+        double mean, variance;
+        ppq_moments(r, x, size, &mean, &variance);
+        const int64_t ch = i % s->dim[1];
+        const double scale = r->load(ppq_tensor_data(c->in[1]), ch) / sqrt(variance + eps);
+        const double shift = r->load(ppq_tensor_data(c->in[2]), ch) - mean * scale;
+        r->affine(ppq_at(r, &c->out[0], i * size), x, size, scale, shift);
+    }
+    return PPQ_OK;
+}
+
+static ppq_status forward(ppq_kernel_ctx *c)
+{
+    return ppq_run_widened(c, run);
+}
+
+const ppq_op_def ppq_op_instance_normalization = {
+    .type = "InstanceNormalization",
+    .domain = "",
+    .opset_min = 1,
+    .in_min = 3,
+    .in_max = 3,
+    .out_min = 1,
+    .out_max = 1,
+    .infer = infer,
+    .forward = forward,
+};

@@ -1,0 +1,87 @@
+#include <math.h>
+
+#include "executor/ops/norm.h"
+#include "executor/ops/window.h"
+
+// Y = (X - mean) / sqrt(var + epsilon) * Scale + B over all dimensions from an axis on; Mean and
+// InvStdDev are optional outputs.
+
+static ppq_status infer(ppq_infer_ctx *c)
+{
+    PPQ_TRY(ppq_infer_floats(c, 2, 3));
+    const ppq_shape *x = &c->in_shape[0];
+    for (int i = 1; i < 3; i++)
+        PPQ_TRY(ppq_infer_norm_param(c, i));
+    PPQ_TRY(ppq_infer_same(c));
+    if (x->rank < 0)
+        return PPQ_OK;
+    PPQ_TRY(ppq_infer_axis(c, -1, x->rank));
+    int axis = 0;
+    (void) ppq_axis_normalize(ppq_op_attr_int(c->op, "axis", -1), x->rank, &axis);
+    for (int i = 1; i < c->op->n_out; i++) {
+        c->out_shape[i] = *x;
+        for (int d = axis; d < x->rank; d++)
+            c->out_shape[i].dim[d] = 1;
+        c->out_dtype[i] = c->in_dtype[0] == PPQ_DT_F64 ? PPQ_DT_F64 : PPQ_DT_F32;
+    }
+    return PPQ_OK;
+}
+
+static void statistics(const ppq_kernel_ctx *c, const ppq_real *r, int64_t row, double mean,
+                       double inv)
+{
+    if (c->op->n_out > 1)
+        r->store(ppq_tensor_data(&c->out[1]), row, mean);
+    if (c->op->n_out > 2)
+        r->store(ppq_tensor_data(&c->out[2]), row, inv);
+}
+
+static ppq_status run(ppq_kernel_ctx *c)
+{
+    const ppq_real *r = ppq_real_of(c);
+    if (!r)
+        return PPQ_ERR_UNSUPPORTED;
+    const ppq_shape *s = &c->in[0]->shape;
+    const int axis = ppq_run_axis(c, -1);
+    const int64_t rows = ppq_product(axis, s->dim);
+    const int64_t n = ppq_product(s->rank - axis, s->dim + axis);
+    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
+    const bool has_bias = c->op->n_in > 2 && c->in[2];
+    ppq_tensor scale, bias = { 0 };
+    int64_t scale_period, bias_period = 1;
+    PPQ_TRY(ppq_norm_param(c, r, c->in[1], axis, &scale, &scale_period));
+    ppq_status st = PPQ_OK;
+    if (has_bias)
+        st = ppq_norm_param(c, r, c->in[2], axis, &bias, &bias_period);
+    for (int64_t i = 0; st == PPQ_OK && n && i < rows; i++) {
+        const void *x = ppq_at(r, c->in[0], i * n);
+        double mean, variance;
+        ppq_moments(r, x, n, &mean, &variance);
+        const double inv = 1 / sqrt(variance + eps);
+        r->normalize(ppq_at(r, &c->out[0], i * n), x, n, mean, inv,
+                     ppq_at(r, &scale, i * n % scale_period),
+                     has_bias ? ppq_at(r, &bias, i * n % bias_period) : NULL);
+        statistics(c, r, i, mean, inv);
+    }
+    ppq_tensor_unref(&scale);
+    ppq_tensor_unref(&bias);
+    return st;
+}
+
+static ppq_status forward(ppq_kernel_ctx *c)
+{
+    return ppq_run_widened(c, run);
+}
+
+const ppq_op_def ppq_op_layer_normalization = {
+    .type = "LayerNormalization",
+    .domain = "",
+    .opset_min = 17,
+    .in_min = 2,
+    .in_max = 3,
+    .out_min = 1,
+    .out_max = 3,
+    .fp32_out = 1u << 1 | 1u << 2,
+    .infer = infer,
+    .forward = forward,
+};

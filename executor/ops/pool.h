@@ -1,0 +1,30 @@
+#ifndef PPQ_EXECUTOR_OPS_POOL_H
+#define PPQ_EXECUTOR_OPS_POOL_H
+
+#include "executor/ops/window.h"
+
+// Pools over a sliding window: everything but what happens inside one window.
+
+// The input elements that one output element is made of: `n_rows` rows that begin at
+// rows[i].src within the plane, and in each the `n_cols` columns first, first + step, ...
+typedef struct ppq_pool_view {
+    const ppq_tap *rows;
+    int64_t n_rows, first, n_cols, step;
+    double n_padded; // window positions, counting those in the padding
+    int64_t plane;   // index of the sample and channel
+} ppq_pool_view;
+
+// Reduces the window of plane `x` to y[i].
+typedef void (*ppq_pool_fn)(const ppq_pool_view *v, const void *x, void *y, int64_t i,
+                            const void *user);
+
+// Shape and type of output 0.
+ppq_status ppq_pool_infer(ppq_infer_ctx *c);
+ppq_status ppq_pool_run(ppq_kernel_ctx *c, ppq_pool_fn reduce, const void *user);
+
+// N x C x 1 x ... x 1.
+ppq_status ppq_global_pool_infer(ppq_infer_ctx *c);
+// The number of planes, and of elements in one.
+void ppq_global_pool_size(const ppq_tensor *x, int64_t *planes, int64_t *size);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef PPQ_EXECUTOR_OPS_PRODUCT_H
+#define PPQ_EXECUTOR_OPS_PRODUCT_H
+
+#include "executor/ops/window.h"
+
+// Matrix products with numpy's rules for vectors and batches, shared by MatMul and its integer
+// relatives.
+
+typedef struct ppq_product_shape {
+    int64_t m, n, k; // negative where not known yet
+    ppq_shape batch; // of the output, without the matrices
+    ppq_shape a, b;  // batch shapes of the inputs
+    ppq_shape y;     // of the output; rank -1 when not even that is known
+} ppq_product_shape;
+
+bool ppq_product_shape_init(ppq_product_shape *p, const ppq_shape *a, const ppq_shape *b,
+                            ppq_reason *why);
+// y[0] from a and b, the inputs in those slots.
+ppq_status ppq_product_infer(ppq_infer_ctx *c, int a, int b);
+
+// y = a * b for one matrix: b and y are dense and row-major, a has free strides. `dt` is float32,
+// float64 or an integer type of 32 or 64 bits (which wraps).
+typedef void (*ppq_gemm_fn)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_m,
+                            int64_t a_k, const void *b, void *y);
+ppq_gemm_fn ppq_gemm_of(ppq_dtype dt); // NULL for other types
+
+// Runs `gemm` over the batch; an element has `es` bytes.
+void ppq_product_run(const ppq_product_shape *p, ppq_gemm_fn gemm, size_t es, const void *a,
+                     const void *b, void *y);
+
+#endif
