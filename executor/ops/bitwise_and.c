@@ -1,0 +1,7 @@
+#include "executor/ops/binary.h"
+
+// C = A & B, bit by bit
+BINARY_INT(a &b)
+BINARY_FORWARD(ppq_binary_run)
+
+const ppq_op_def ppq_op_bitwise_and = BINARY_DEF("BitwiseAnd", 18, 0, ppq_infer_broadcast);

@@ -1,0 +1,6 @@
+#include "executor/ops/unary.h"
+
+// Y = e ^ X
+UNARY(TYPES_FLOAT, exp(x))
+
+const ppq_op_def ppq_op_exp = UNARY_DEF("Exp", 1);

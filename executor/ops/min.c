@@ -1,0 +1,7 @@
+#include "executor/ops/binary.h"
+
+// The smallest of all inputs; NaN wins.
+BINARY_REAL(a < b || a != a ? a : b)
+BINARY_FORWARD(ppq_binary_fold)
+
+const ppq_op_def ppq_op_min = VARIADIC_DEF("Min", 1, 0);

@@ -1,0 +1,70 @@
+#include "executor/ops/binary.h"
+#include "executor/ops/convert.h"
+#include "executor/ops/move.h"
+
+// Z = X ^ Y in X's type; Y may be of any other. Integers to integers are exact and wrap;
+// everything else is calculated in X's float type, or in double when X is an integer.
+
+static int64_t ipow(int64_t base, int64_t exp)
+{
+    if (exp < 0) // the quotient 1 / base ^ -exp towards zero
+        return base == 1 ? 1 : base == -1 ? (exp % 2 ? -1 : 1) : 0;
+    uint64_t r = 1, b = (uint64_t) base;
+    for (; exp; exp >>= 1, b *= b)
+        if (exp & 1)
+            r *= b;
+    return (int64_t) r;
+}
+
+// Squares are by far the most frequent powers.
+BINARY_FLOAT_LOOP(F32, float, b == 2 ? a * a : pow(a, b))
+BINARY_FLOAT_LOOP(F64, double, b == 2 ? a * a : pow(a, b))
+BINARY_FLOAT_LOOP(I64, int64_t, ipow(a, b))
+
+static ppq_status as_type(ppq_kernel_ctx *c, const ppq_tensor *t, ppq_dtype dt, ppq_tensor *out)
+{
+    if (t->dtype == dt) {
+        *out = ppq_tensor_ref(t);
+        return PPQ_OK;
+    }
+    if (ppq_tensor_alloc_pool(out, dt, &t->shape, c->pool) != PPQ_OK)
+        return ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a copy as %s",
+                               ppq_dtype_name(dt));
+    out->layout = t->layout;
+    ppq_convert(t, out, PPQ_CONVERT_DEFAULT);
+    return PPQ_OK;
+}
+
+static ppq_status forward(ppq_kernel_ctx *c)
+{
+    const ppq_dtype x = c->in[0]->dtype, y = c->in[1]->dtype;
+    if (!ppq_convert_knows(x) || !ppq_convert_knows(y))
+        return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "%s to the power of %s is not supported",
+                               ppq_dtype_name(x), ppq_dtype_name(y));
+    const bool exact = ppq_dtype_is_integer(x) && ppq_dtype_is_integer(y);
+    const ppq_dtype dt = exact                                     ? PPQ_DT_I64
+                         : x == PPQ_DT_F32 || ppq_dtype_is_half(x) ? PPQ_DT_F32
+                                                                   : PPQ_DT_F64;
+    ppq_tensor a = { 0 }, b = { 0 }, z = { 0 };
+    ppq_status st;
+    if ((st = as_type(c, c->in[0], dt, &a)) != PPQ_OK ||
+        (st = as_type(c, c->in[1], dt, &b)) != PPQ_OK)
+        goto fail;
+    if (dt == x) {
+        z = ppq_tensor_ref(&c->out[0]);
+    } else if (ppq_tensor_alloc_pool(&z, dt, &c->out[0].shape, c->pool) != PPQ_OK) {
+        st =
+            ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a result as %s", ppq_dtype_name(dt));
+        goto fail;
+    }
+    ppq_binary_apply(exact ? loop_I64 : dt == PPQ_DT_F32 ? loop_F32 : loop_F64, &a, &b, &z);
+    if (dt != x)
+        ppq_convert(&z, &c->out[0], PPQ_CONVERT_DEFAULT);
+fail:
+    ppq_tensor_unref(&a);
+    ppq_tensor_unref(&b);
+    ppq_tensor_unref(&z);
+    return st;
+}
+
+const ppq_op_def ppq_op_pow = BINARY_DEF("Pow", 1, 0, ppq_infer_broadcast);

@@ -1,0 +1,12 @@
+#include "executor/ops/unary.h"
+
+// Y = X < -lambd ? X + bias : X > lambd ? X - bias : 0, in double so that integers keep a
+// fractional lambd.
+static double shrink(double x, double lambd, double bias)
+{
+    return x < -lambd ? x + bias : x > lambd ? x - bias : 0;
+}
+
+UNARY_ATTRS(TYPES_REAL, "lambd", 0.5f, "bias", 0.0f, shrink((double) x, (double) pa, (double) pb))
+
+const ppq_op_def ppq_op_shrink = UNARY_DEF("Shrink", 9);

@@ -1,0 +1,7 @@
+#include "executor/ops/binary.h"
+
+// The sum of all inputs
+BINARY_REAL((U) a + (U) b)
+BINARY_FORWARD(ppq_binary_fold)
+
+const ppq_op_def ppq_op_sum = VARIADIC_DEF("Sum", 1, PPQ_OP_ELEMENTWISE);
