@@ -467,12 +467,12 @@ static ppq_status constant_value(const ppq_build *b, Onnx__AttributeProto *a, co
             }
     }
     if (st == PPQ_ERR_MODEL)
-        return ppq_site_fail(s, st,
+        return ppq_site_fail(s, PPQ_ERR_MODEL,
                              "Constant has attribute '%s' of type %d, must be value, "
                              "sparse_value or value_{int,float,string}{,s} of its own type",
                              a->name, type);
     if (st != PPQ_OK)
-        return ppq_site_fail(s, st, "no memory for its value");
+        return ppq_site_fail(s, PPQ_ERR_NOMEM, "no memory for its value");
     return PPQ_OK;
 }
 

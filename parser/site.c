@@ -17,7 +17,7 @@ static void PPQ_PRINTF(3, 0) compose(ppq_buf *b, const ppq_site *s, const char *
     ppq_buf_printf(b, "%s", text);
 }
 
-ppq_status ppq_site_fail(const ppq_site *s, ppq_status code, const char *fmt, ...)
+void ppq_site_error(const ppq_site *s, ppq_status code, const char *fmt, ...)
 {
     ppq_buf b = { 0 };
     va_list ap;
@@ -27,7 +27,6 @@ ppq_status ppq_site_fail(const ppq_site *s, ppq_status code, const char *fmt, ..
     (void) ppq_fail(s->diag, code, (ppq_loc){ .stage = "parse", .op = s->op, .var = s->var }, "%s",
                     ppq_buf_str(&b));
     ppq_buf_free(&b);
-    return code;
 }
 
 void ppq_site_warn(const ppq_site *s, const char *fmt, ...)

@@ -12,7 +12,9 @@ typedef struct ppq_site {
 
 // "model.onnx: op 'conv1': ..." or "model.onnx: tensor 'w': ..."; the op is named before the
 // tensor.
-ppq_status ppq_site_fail(const ppq_site *s, ppq_status code, const char *fmt, ...) PPQ_PRINTF(3, 4);
+void ppq_site_error(const ppq_site *s, ppq_status code, const char *fmt, ...) PPQ_PRINTF(3, 4);
+// Reports and yields `code`, a constant, so that the compiler sees that it is not PPQ_OK.
+#define ppq_site_fail(s, code, ...) (ppq_site_error((s), (code), __VA_ARGS__), (code))
 void ppq_site_warn(const ppq_site *s, const char *fmt, ...) PPQ_PRINTF(2, 3);
 
 #endif
