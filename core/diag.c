@@ -1,5 +1,6 @@
 #include "core/diag.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "core/arena.h"
 
 struct ppq_diag {
+    pthread_mutex_t lock;
     ppq_arena *arena;
     ppq_diag_item *items;
     size_t n, cap;
@@ -36,6 +38,7 @@ ppq_diag *ppq_diag_create(void (*sink)(void *user, const ppq_diag_item *item), v
     ppq_arena *a = ppq_arena_create("diag");
     ppq_diag *d = ppq_new(a, ppq_diag);
     *d = (ppq_diag){ .arena = a, .sink = sink, .user = user };
+    pthread_mutex_init(&d->lock, NULL);
     return d;
 }
 
@@ -43,8 +46,18 @@ void ppq_diag_destroy(ppq_diag *d)
 {
     if (!d)
         return;
+    pthread_mutex_destroy(&d->lock);
     free(d->items);
     ppq_arena_destroy(d->arena);
+}
+
+// Names may belong to a graph that dies before the message is read.
+static void copy_loc(ppq_diag *d, ppq_loc *l)
+{
+    const char **fields[] = { &l->stage, &l->op, &l->var };
+    for (size_t i = 0; i < PPQ_COUNT(fields); i++)
+        if (*fields[i])
+            *fields[i] = ppq_arena_printf(d->arena, "%s", *fields[i]);
 }
 
 static void PPQ_PRINTF(5, 0)
@@ -54,6 +67,7 @@ static void PPQ_PRINTF(5, 0)
         return;
     char buf[512];
     vsnprintf(buf, sizeof(buf), fmt, ap);
+    pthread_mutex_lock(&d->lock);
     if (d->n == d->cap) {
         d->cap = d->cap ? 2 * d->cap : 16;
         d->items = realloc(d->items, d->cap * sizeof(*d->items));
@@ -66,9 +80,11 @@ static void PPQ_PRINTF(5, 0)
     if (loc.var)
         loc.var = ppq_arena_printf(d->arena, "%s", loc.var);
     d->items[d->n] = (ppq_diag_item){ sev, code, loc, ppq_arena_printf(d->arena, "%s", buf) };
+    copy_loc(d, &d->items[d->n].loc);
     if (d->sink)
         d->sink(d->user, &d->items[d->n]);
     d->n++;
+    pthread_mutex_unlock(&d->lock);
 }
 
 ppq_status ppq_fail(ppq_diag *d, ppq_status code, ppq_loc loc, const char *fmt, ...)

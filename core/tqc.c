@@ -127,6 +127,14 @@ ppq_status ppq_tqc_set_params(ppq_tqc *t, ppq_arena *a, uint32_t n, const float 
     return PPQ_OK;
 }
 
+ppq_status ppq_tqc_detach(ppq_tqc *t, ppq_arena *a, uint32_t n, const float *scale,
+                          const float *offset, ppq_diag *d)
+{
+    PPQ_TRY(ppq_tqc_set_state(t, PPQ_QS_PASSIVE, d));
+    t->parent = t;
+    return ppq_tqc_set_params(t, a, n, scale, offset, d);
+}
+
 bool ppq_tqc_is_active(const ppq_tqc *t)
 {
     return t && (t->state == PPQ_QS_ACTIVATED || t->state == PPQ_QS_PASSIVE);

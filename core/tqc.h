@@ -84,6 +84,9 @@ const ppq_tqc *ppq_tqc_root_const(const ppq_tqc *t);
 PPQ_NODISCARD ppq_status ppq_tqc_overlap(ppq_tqc *child, ppq_tqc *by, ppq_diag *d);
 // `child` keeps quantizing but with the parameters of `master` (alignment).
 PPQ_NODISCARD ppq_status ppq_tqc_follow(ppq_tqc *child, ppq_tqc *master, ppq_diag *d);
+// `t` leaves whatever group it is in and owns these parameters as PASSIVE (alignment).
+PPQ_NODISCARD ppq_status ppq_tqc_detach(ppq_tqc *t, ppq_arena *a, uint32_t n, const float *scale,
+                                        const float *offset, ppq_diag *d);
 PPQ_NODISCARD ppq_status ppq_tqc_set_state(ppq_tqc *t, ppq_qstate to, ppq_diag *d);
 // Copies n values each. Refused when `t` follows another TQC, is baked, OVERLAPPED or FP32.
 PPQ_NODISCARD ppq_status ppq_tqc_set_params(ppq_tqc *t, ppq_arena *a, uint32_t n,

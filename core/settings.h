@@ -1,0 +1,50 @@
+#ifndef PPQ_CORE_SETTINGS_H
+#define PPQ_CORE_SETTINGS_H
+
+#include "core/arena.h"
+#include "core/diag.h"
+
+// Everything a quantization job can be told, as the command line and configuration files name it.
+// Strings live in the settings' own arena.
+
+typedef struct ppq_strings {
+    const char **at;
+    size_t n;
+} ppq_strings;
+
+// A placement by the user: name "quant", "fp32" or "soi" for an op.
+typedef struct ppq_place_override {
+    const char *op, *place;
+} ppq_place_override;
+
+typedef struct ppq_settings {
+    ppq_arena *arena;
+    const char *platform;      // "onnxruntime"
+    const char *dispatcher;    // NULL: the platform's
+    const char *method;        // observer of activations; NULL: the platform's
+    const char *weight_method; // NULL: the platform's
+    const char *format;        // exporter; NULL: the platform's
+    int steps;                 // most samples used
+    int batch;                 // samples per run; 1
+    int threads;               // 0: physical cores
+    int weight_bits;           // 8, or 7 for CPUs whose int8 products saturate
+    uint64_t seed;
+    int align_elementwise, align_concat, align_pool, align_resize; // ppq_align, -1: the platform's
+    int analyse;              // samples of the closing comparison with float; 0: none
+    bool strict;
+    const char *debug_dir;     // NULL: no dumps
+    ppq_strings op_types, exclude, pass_off;
+    ppq_place_override *place; // [n_place]
+    size_t n_place;
+    int64_t *skip_ids; // [n_skip_ids]
+    size_t n_skip_ids;
+} ppq_settings;
+
+ppq_settings *ppq_settings_create(void);
+void ppq_settings_destroy(ppq_settings *s); // NULL is fine
+// `key` is an option's long name without dashes ("align-concat"); repeatable ones accumulate.
+// PPQ_ERR_ARG for an unknown key or value, naming the legal ones.
+PPQ_NODISCARD ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
+                                          ppq_diag *d);
+
+#endif

@@ -1,0 +1,105 @@
+#include "executor/exec.h"
+#include "passes/rewrite.h"
+
+// Computes what depends on constants only, and Shape of tensors whose shape is known.
+
+// A folded constant may be this large, or as large as four times what it came from (a cast from
+// float16, a transpose): expanding a scalar into a huge tensor would only make the model bigger.
+enum { SMALL = 1 << 20 };
+
+static bool size_allowed(const ppq_op *op)
+{
+    size_t in = 0;
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (op->in[k])
+            in += ppq_tensor_bytes(&op->in[k]->value);
+    for (int32_t k = 0; k < op->n_out; k++) {
+        if (!op->out[k])
+            continue;
+        const size_t out = ppq_shape_known(&op->out[k]->shape)
+                               ? ppq_shape_bytes(&op->out[k]->shape, op->out[k]->dtype)
+                               : 0;
+        if (out != SIZE_MAX && out > SMALL && out / 4 > in)
+            return false;
+    }
+    return true;
+}
+
+static bool foldable(const ppq_op *op)
+{
+    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM) ||
+        ppq_op_is(op, "DequantizeLinear"))
+        return false;
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (op->in[k] && !ppq_var_is_const(op->in[k]))
+            return false;
+    for (int32_t k = 0; k < op->n_out; k++)
+        if (op->out[k] && op->out[k]->is_output)
+            return false;
+    return size_allowed(op);
+}
+
+static ppq_status fold(const ppq_pass_env *env, ppq_op *op)
+{
+    const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
+    const ppq_tensor **in = ppq_new_n(env->scratch, const ppq_tensor *, ni);
+    ppq_tensor *out = ppq_new_n(env->scratch, ppq_tensor, no);
+    for (int32_t k = 0; k < op->n_in; k++)
+        in[k] = op->in[k] ? &op->in[k]->value : NULL;
+    PPQ_TRY(ppq_op_eval(op, ppq_graph_opset(env->graph, op->domain), in, out, env->diag));
+    for (int32_t k = 0; k < op->n_out; k++) {
+        ppq_var *v = op->out[k];
+        if (!v) {
+            ppq_tensor_unref(&out[k]);
+            continue;
+        }
+        ppq_graph_set_output(env->graph, op, k, NULL);
+        ppq_var_set_value(v, &out[k]);
+    }
+    ppq_graph_remove_op(env->graph, op);
+    return PPQ_OK;
+}
+
+static ppq_status fold_shape(const ppq_pass_env *env, ppq_op *op)
+{
+    const ppq_shape *s = &op->in[0]->shape;
+    int start, end;
+    const int64_t from = ppq_op_attr_int(op, "start", 0), to = ppq_op_attr_int(op, "end", s->rank);
+    start = (int) PPQ_MIN(PPQ_MAX(from < 0 ? from + s->rank : from, 0), s->rank);
+    end = (int) PPQ_MIN(PPQ_MAX(to < 0 ? to + s->rank : to, 0), s->rank);
+    const ppq_shape vec = ppq_shape_1d(PPQ_MAX(end - start, 0));
+    ppq_tensor t;
+    PPQ_TRY(ppq_tensor_alloc(&t, PPQ_DT_I64, &vec));
+    for (int i = start; i < end; i++)
+        ppq_i64(&t)[i - start] = s->dim[i];
+    ppq_var *v = op->out[0];
+    ppq_graph_set_output(env->graph, op, 0, NULL);
+    ppq_var_set_value(v, &t);
+    ppq_graph_remove_op(env->graph, op);
+    return PPQ_OK;
+}
+
+static ppq_status run(const ppq_pass_env *env, const void *params)
+{
+    (void) params;
+    ppq_op **order;
+    size_t n;
+    PPQ_TRY(ppq_graph_topo(env->graph, env->scratch, &order, &n, env->diag));
+    for (size_t i = 0; i < n; i++) {
+        ppq_op *op = order[i];
+        if (foldable(op))
+            PPQ_TRY(fold(env, op));
+        else if (ppq_op_is(op, "Shape") && op->in[0] && op->out[0] && !op->out[0]->is_output &&
+                 ppq_shape_known(&op->in[0]->shape))
+            PPQ_TRY(fold_shape(env, op));
+    }
+    ppq_graph_compact(env->graph);
+    return PPQ_OK;
+}
+
+const ppq_pass ppq_pass_fold_constants = {
+    .name = "fold-constants",
+    .summary = "compute what depends on constants only",
+    .needs = PPQ_FACT_NORMALIZED | PPQ_FACT_SHAPES,
+    .run = run,
+};
