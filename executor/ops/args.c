@@ -188,6 +188,14 @@ ppq_status ppq_infer_out(ppq_infer_ctx *c, int i, ppq_dtype dt, const ppq_shape 
     return PPQ_OK;
 }
 
+ppq_status ppq_infer_plan(ppq_infer_ctx *c, ppq_plan plan)
+{
+    const ppq_args a = ppq_args_infer(c);
+    ppq_shape out;
+    PPQ_TRY(plan(&a, &out));
+    return ppq_infer_out(c, 0, c->in_dtype[0], &out);
+}
+
 ppq_status ppq_run_out(ppq_kernel_ctx *c, int i, ppq_dtype dt, const ppq_shape *s)
 {
     const ppq_tensor *t = &c->out[i];

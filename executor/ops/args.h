@@ -57,6 +57,9 @@ ppq_shape ppq_shape_unknown(int rank); // every dimension unknown
 
 // Infer's last step: refuses sizes that no tensor can have.
 ppq_status ppq_infer_out(ppq_infer_ctx *c, int i, ppq_dtype dt, const ppq_shape *s);
+// The same for output 0 of an operator whose output has the type of input 0.
+typedef ppq_status (*ppq_plan)(const ppq_args *a, ppq_shape *out);
+ppq_status ppq_infer_plan(ppq_infer_ctx *c, ppq_plan plan);
 // Forward's first step: output i has this type and shape, allocated if it was not.
 ppq_status ppq_run_out(ppq_kernel_ctx *c, int i, ppq_dtype dt, const ppq_shape *s);
 

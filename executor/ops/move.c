@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "executor/ops/args.h"
 #include "executor/ops/convert.h"
 
 typedef struct wide {
@@ -281,4 +280,12 @@ ppq_status ppq_run_copy(ppq_kernel_ctx *c, const ppq_shape *s)
     if (bytes)
         memcpy(ppq_tensor_data(&c->out[0]), ppq_tensor_data(c->in[0]), bytes);
     return c->in[0]->dtype == PPQ_DT_STRING ? ppq_run_own_strings(c, 0) : PPQ_OK;
+}
+
+ppq_status ppq_run_copy_plan(ppq_kernel_ctx *c, ppq_plan plan)
+{
+    const ppq_args a = ppq_args_run(c);
+    ppq_shape out;
+    PPQ_TRY(plan(&a, &out));
+    return ppq_run_copy(c, &out);
 }

@@ -2,6 +2,7 @@
 #define PPQ_EXECUTOR_OPS_MOVE_H
 
 #include "core/op_def.h"
+#include "executor/ops/args.h"
 
 // Operators that move elements and never look at them work on bytes: any type of 8 bits or more.
 // Types below are unpacked around them, and strings get a buffer of their own afterwards.
@@ -26,6 +27,7 @@ void ppq_fill(void *dst, const void *element, int64_t n, size_t es);
 ppq_status ppq_run_moved(ppq_kernel_ctx *c, int slot, ppq_status (*run)(ppq_kernel_ctx *c));
 // out[0] = in[0]'s elements under the shape `s`.
 ppq_status ppq_run_copy(ppq_kernel_ctx *c, const ppq_shape *s);
+ppq_status ppq_run_copy_plan(ppq_kernel_ctx *c, ppq_plan plan);
 // Output i, a string tensor whose elements point anywhere, gets them into its own buffer.
 ppq_status ppq_run_own_strings(ppq_kernel_ctx *c, int i);
 
