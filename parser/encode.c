@@ -438,9 +438,12 @@ static ppq_status encode_type(struct enc *e, unsigned tag, const ppq_var *v)
 static ppq_status encode_graph(struct enc *e, int32_t n_inputs)
 {
     const ppq_graph *g = e->g;
-    for (size_t i = 0; i < g->n_ops; i++)
-        if (!g->ops[i]->dead)
-            PPQ_TRY(encode_op(e, g->ops[i]));
+    // Files must be sorted; a file that was keeps its order.
+    ppq_op **ops;
+    size_t n_ops;
+    PPQ_TRY(ppq_graph_topo(g, e->arena, &ops, &n_ops, e->diag));
+    for (size_t i = 0; i < n_ops; i++)
+        PPQ_TRY(encode_op(e, ops[i]));
     Onnx__GraphProto head = ONNX__GRAPH_PROTO__INIT;
     head.name = mut(g->name);
     const size_t size = protobuf_c_message_get_packed_size(&head.base);
