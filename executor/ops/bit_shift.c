@@ -1,15 +1,19 @@
 #include "executor/ops/binary.h"
 
-// Z = X shifted by Y bits to the side `direction` names; all of them out gives 0.
-#define LEFT(id, type, ...)  BINARY_INT_LOOP(left_##id, type, b < 8 * sizeof(T) ? (U) a << b : 0)
-#define RIGHT(id, type, ...) BINARY_INT_LOOP(right_##id, type, b < 8 * sizeof(T) ? (U) a >> b : 0)
-TYPES_UNSIGNED(LEFT, 0)
+// Z = X shifted by Y bits to the side `direction` names. To the right, a negative X is filled with
+// ones. Y below 0 or from the width of the type on shifts everything out.
+#define INSIDE                    ((U) b < 8 * sizeof(T)) // wraps when b is negative
+#define LEFT(id, type, ...)       BINARY_INT_LOOP(left_##id, type, INSIDE ? (U) a << b : 0)
+#define RIGHT(id, type, ...)      BINARY_INT_LOOP(right_##id, type, INSIDE ? a >> b : 0)
+#define RIGHT_FILL(id, type, ...) BINARY_INT_LOOP(right_##id, type, INSIDE ? a >> b : -(a < 0))
+TYPES_INT(LEFT, 0)
 TYPES_UNSIGNED(RIGHT, 0)
+TYPES_SIGNED(RIGHT_FILL, 0)
 
 #define LEFT_ENTRY(id, type, ...)  [PPQ_DT_##id] = loop_left_##id,
 #define RIGHT_ENTRY(id, type, ...) [PPQ_DT_##id] = loop_right_##id,
-static const ppq_binary_loop left[PPQ_DT_COUNT] = { TYPES_UNSIGNED(LEFT_ENTRY, 0) };
-static const ppq_binary_loop right[PPQ_DT_COUNT] = { TYPES_UNSIGNED(RIGHT_ENTRY, 0) };
+static const ppq_binary_loop left[PPQ_DT_COUNT] = { TYPES_INT(LEFT_ENTRY, 0) };
+static const ppq_binary_loop right[PPQ_DT_COUNT] = { TYPES_INT(RIGHT_ENTRY, 0) };
 
 static ppq_status infer(ppq_infer_ctx *c)
 {

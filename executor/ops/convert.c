@@ -70,7 +70,7 @@ static uint32_t small_encode(const small_float *f, double v, bool saturate)
     const uint32_t over = clamp ? f->max : f->inf ? f->inf : f->nan;
     const uint32_t over_sign = over == f->nan && f->unsigned_zero ? 0 : sign;
     if (isnan(v))
-        return f->nan ? (f->unsigned_zero ? f->nan : f->nan | sign) : f->max;
+        return f->nan ? (f->unsigned_zero ? f->nan : f->nan | sign) : 8; // no NaN: -0
     const double a = fabs(v);
     if (isinf(v))
         return over_sign | over;

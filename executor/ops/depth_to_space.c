@@ -32,10 +32,8 @@ static ppq_status infer(ppq_infer_ctx *c)
     static const char *const modes[] = { "DCR", "CRD", NULL };
     const ppq_args a = ppq_args_infer(c);
     int mode;
-    ppq_shape out;
     PPQ_TRY(ppq_args_choice(&a, "mode", modes, &mode));
-    PPQ_TRY(plan(&a, &out));
-    return ppq_infer_out(c, 0, c->in_dtype[0], &out);
+    return ppq_infer_plan(c, plan);
 }
 
 static ppq_status run(ppq_kernel_ctx *c)

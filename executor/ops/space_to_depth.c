@@ -3,8 +3,8 @@
 #include "executor/ops/args.h"
 #include "executor/ops/move.h"
 
-// Blocks of pixels become blocks of channels: N, C, H, W -> N, b^2 * C, H / b, W / b, with the
-// position in the block as the slow part of the channel index.
+// Blocks of pixels become blocks of channels: N, C, H, W -> N, b^2 * C, H / b, W / b. In mode DCR
+// the position in the block is the slow part of the channel index, in CRD the fast one.
 
 static ppq_status plan(const ppq_args *a, ppq_shape *out)
 {
@@ -30,6 +30,10 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
+    static const char *const modes[] = { "DCR", "CRD", NULL };
+    const ppq_args a = ppq_args_infer(c);
+    int mode;
+    PPQ_TRY(ppq_args_choice(&a, "mode", modes, &mode));
     return ppq_infer_plan(c, plan);
 }
 
@@ -42,10 +46,13 @@ static ppq_status run(ppq_kernel_ctx *c)
     PPQ_TRY(ppq_run_out(c, 0, x->dtype, &out));
     const int64_t b = ppq_op_attr_int(c->op, "blocksize", 0);
     const int64_t w = x->shape.dim[3], plane = x->shape.dim[2] * w, depth = x->shape.dim[1];
-    const int64_t dim[] = { out.dim[0], b, b, depth, out.dim[2], out.dim[3] };
-    const int64_t stride[] = { depth * plane, w, 1, plane, b * w, b };
-    ppq_copy_dense(ppq_tensor_data(&c->out[0]), ppq_tensor_data(x), stride, dim, 6,
-                   ppq_dtype_size(x->dtype));
+    const bool crd = ppq_op_attr_is(c->op, "mode", "CRD");
+    const int64_t dcr_dim[] = { out.dim[0], b, b, depth, out.dim[2], out.dim[3] };
+    const int64_t dcr_stride[] = { depth * plane, w, 1, plane, b * w, b };
+    const int64_t crd_dim[] = { out.dim[0], depth, b, b, out.dim[2], out.dim[3] };
+    const int64_t crd_stride[] = { depth * plane, plane, w, 1, b * w, b };
+    ppq_copy_dense(ppq_tensor_data(&c->out[0]), ppq_tensor_data(x), crd ? crd_stride : dcr_stride,
+                   crd ? crd_dim : dcr_dim, 6, ppq_dtype_size(x->dtype));
     return PPQ_OK;
 }
 

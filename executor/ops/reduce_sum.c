@@ -1,0 +1,6 @@
+#include "executor/ops/reduce.h"
+
+// The sum; 0 of nothing.
+REDUCE_REAL(0, x, a + b, a)
+
+const ppq_op_def ppq_op_reduce_sum = REDUCE_DEF("ReduceSum", 0);

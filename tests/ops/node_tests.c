@@ -1,0 +1,189 @@
+// Runs ONNX backend tests: node_tests DIR... where each DIR holds model.onnx and test_data_set_N
+// with input_K.pb and output_K.pb. Prints a line per directory that fails and the totals.
+// Options: -r plain C only (no faster kernels), -s also say what is skipped, -p also what passes.
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/io.h"
+#include "executor/exec.h"
+#include "executor/ops/convert.h"
+#include "parser/load.h"
+#include "parser/normalize/normalize.h"
+#include "parser/tensor_proto.h"
+
+enum { MAX_IO = 256 };
+
+typedef enum verdict { PASS, FAIL, SKIP } verdict;
+
+typedef struct totals {
+    int n[3];
+    bool show[3];
+    bool reference;
+} totals;
+
+static char why[1024]; // of the last FAIL or SKIP
+
+static verdict because(verdict v, const char *text)
+{
+    snprintf(why, sizeof(why), "%s", text);
+    return v;
+}
+
+static verdict because_diag(const ppq_diag *d)
+{
+    for (size_t i = 0; i < ppq_diag_count(d, PPQ_SEV_NOTE); i++)
+        if (ppq_diag_at(d, i)->severity == PPQ_SEV_ERROR)
+            return because(FAIL, ppq_diag_at(d, i)->msg);
+    return because(FAIL, "failed without a message");
+}
+
+// ---- files ---------------------------------------------------------------------------------------
+
+static ppq_status read_tensor(const char *path, ppq_tensor *out, ppq_diag *d)
+{
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return PPQ_ERR_IO;
+    if (fseek(f, 0, SEEK_END) == 0 && ftell(f) >= 0) {
+        n = (size_t) ftell(f);
+        rewind(f);
+        bytes = malloc(n + 1);
+        n = bytes ? fread(bytes, 1, n, f) : 0;
+    }
+    fclose(f);
+    ppq_pbmem mem;
+    ppq_pbmem_init(&mem, (size_t) 1 << 30);
+    Onnx__TensorProto *t = onnx__tensor_proto__unpack(&mem.allocator, n, bytes);
+    ppq_status st = PPQ_ERR_MODEL;
+    if (t) {
+        const ppq_tensor_reader r = { .mem = &mem };
+        const ppq_site site = { .source = path, .diag = d };
+        st = ppq_tensor_read(&r, t, &site, out);
+    }
+    ppq_pbmem_fini(&mem);
+    free(bytes);
+    return st;
+}
+
+// ---- comparing -----------------------------------------------------------------------------------
+
+static bool close_enough(double got, double want)
+{
+    if (isnan(want) || isnan(got))
+        return isnan(want) && isnan(got);
+    return got == want || fabs(got - want) <= 1e-7 + 1e-3 * fabs(want);
+}
+
+static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k)
+{
+    char a[192], b[192], text[512];
+    if (got->dtype != want->dtype || !ppq_shape_equal(&got->shape, &want->shape)) {
+        snprintf(text, sizeof(text), "output %d is %s %s, expected %s %s", k,
+                 ppq_dtype_name(got->dtype), ppq_shape_str(&got->shape, a, sizeof(a)),
+                 ppq_dtype_name(want->dtype), ppq_shape_str(&want->shape, b, sizeof(b)));
+        return because(FAIL, text);
+    }
+    if (!ppq_convert_knows(want->dtype))
+        return ppq_tensor_equal(got, want) ? PASS : because(FAIL, "the strings differ");
+    for (int64_t i = 0; i < ppq_shape_numel(&want->shape); i++) {
+        double x, y;
+        ppq_load_f64(got, i, 1, &x);
+        ppq_load_f64(want, i, 1, &y);
+        if (!close_enough(x, y)) {
+            snprintf(text, sizeof(text), "output %d [%lld] is %.9g, expected %.9g", k,
+                     (long long) i, x, y);
+            return because(FAIL, text);
+        }
+    }
+    return PASS;
+}
+
+// ---- running -------------------------------------------------------------------------------------
+
+static verdict run_set(const ppq_graph *g, ppq_exec *e, const char *dir, ppq_diag *d)
+{
+    ppq_tensor feeds[MAX_IO] = { 0 }, got[MAX_IO] = { 0 };
+    verdict v = PASS;
+    char path[1200];
+    for (int i = 0; i < g->n_inputs && v == PASS; i++) {
+        snprintf(path, sizeof(path), "%s/input_%d.pb", dir, i);
+        if (g->inputs[i]->dtype == PPQ_DT_NONE)
+            v = because(SKIP, "an input is no tensor");
+        else if (read_tensor(path, &feeds[i], d) != PPQ_OK)
+            v = because(SKIP, "an input cannot be read");
+    }
+    if (v == PASS && ppq_exec_run(e, feeds, got, NULL, d) != PPQ_OK)
+        v = because_diag(d);
+    for (int i = 0; i < g->n_outputs && v == PASS; i++) {
+        ppq_tensor want = { 0 };
+        snprintf(path, sizeof(path), "%s/output_%d.pb", dir, i);
+        v = read_tensor(path, &want, d) == PPQ_OK ? compare(&got[i], &want, i)
+                                                  : because(SKIP, "an output cannot be read");
+        ppq_tensor_unref(&want);
+    }
+    for (int i = 0; i < g->n_inputs; i++)
+        ppq_tensor_unref(&feeds[i]);
+    for (int i = 0; i < g->n_outputs; i++)
+        ppq_tensor_unref(&got[i]);
+    return v;
+}
+
+static verdict run_dir(const char *dir, const totals *t)
+{
+    char path[1100];
+    ppq_diag *d = ppq_diag_create(NULL, NULL);
+    ppq_graph *g = NULL;
+    ppq_exec *e = NULL;
+    verdict v = PASS;
+    snprintf(path, sizeof(path), "%s/model.onnx", dir);
+    if (access(path, R_OK) != 0) {
+        v = because(SKIP, "no model.onnx");
+    } else if (ppq_parse_file(path, &g, d) != PPQ_OK || ppq_normalize(g, d) != PPQ_OK) {
+        v = because_diag(d);
+    } else if (g->n_inputs > MAX_IO || g->n_outputs > MAX_IO) {
+        v = because(SKIP, "too many inputs or outputs");
+    } else {
+        const ppq_exec_opts o = { .reference = t->reference, .n_threads = 1 };
+        ppq_graph_compact(g);
+        if (ppq_exec_create(g, &o, &e, d) != PPQ_OK)
+            v = because_diag(d);
+    }
+    for (int set = 0; v == PASS; set++) {
+        snprintf(path, sizeof(path), "%s/test_data_set_%d", dir, set);
+        if (access(path, R_OK) != 0)
+            break;
+        v = run_set(g, e, path, d);
+    }
+    ppq_exec_destroy(e);
+    ppq_graph_destroy(g);
+    ppq_diag_destroy(d);
+    return v;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const names[] = { "PASS", "FAIL", "SKIP" };
+    totals t = { .show = { [FAIL] = true } };
+    int opt;
+    while ((opt = getopt(argc, argv, "rsp")) != -1) {
+        t.reference |= opt == 'r';
+        t.show[SKIP] |= opt == 's';
+        t.show[PASS] |= opt == 'p';
+    }
+    for (int i = optind; i < argc; i++) {
+        why[0] = 0;
+        const verdict v = run_dir(argv[i], &t);
+        t.n[v]++;
+        if (t.show[v])
+            printf("%s %s: %s\n", names[v], argv[i], v == PASS ? "" : why);
+    }
+    printf("%d passed, %d failed, %d skipped\n", t.n[PASS], t.n[FAIL], t.n[SKIP]);
+    return t.n[FAIL] ? 1 : 0;
+}
