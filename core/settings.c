@@ -75,7 +75,7 @@ static ppq_status push_ids(ppq_settings *s, const char *value, ppq_diag *d)
     ppq_strings ids = { 0 };
     push_all(s, &ids, value);
     for (size_t i = 0; i < ids.n; i++) {
-        int x;
+        int x = 0;
         PPQ_TRY(set_int("skip-ids", ids.at[i], 0, INT32_MAX, &x, d));
         int64_t *at = ppq_new_n(s->arena, int64_t, s->n_skip_ids + 1);
         if (s->n_skip_ids)

@@ -1,0 +1,273 @@
+#include "quantizer/analyse.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/parallel.h"
+#include "executor/exec.h"
+
+enum { KEEP = 4096, KEEP_OUTPUT = 65536 };
+
+typedef struct kept {
+    float *x;
+    int64_t n;
+} kept;
+
+struct ppq_analysis {
+    ppq_graph *g;
+    const ppq_calib_source *data;
+    int64_t n;
+    int n_threads;
+    size_t n_vars;
+    bool *watch;         // per var id
+    kept *reference;     // [n][n_vars]
+    ppq_shape *shape;    // [n][n_vars], of the float run
+    ppq_dtype *dtype;    // [n_vars]
+    ppq_compare *result; // [n][n_vars], then summed into the first row
+    bool simulate;
+    ppq_diag *d;
+    atomic_int failed;
+};
+
+double ppq_compare_snr(const ppq_compare *c)
+{
+    if (!(c->noise > 0))
+        return 300;
+    return c->signal > 0 ? PPQ_MIN(300, 10 * log10(c->signal / c->noise)) : -300;
+}
+
+double ppq_compare_cosine(const ppq_compare *c)
+{
+    const double d = sqrt(c->signal) * sqrt(c->norm);
+    return d > 0 ? c->dot / d : c->noise > 0 ? 0 : 1;
+}
+
+// Memory position of logical element i.
+static int64_t position(const ppq_tensor *t, int64_t i)
+{
+    if (t->layout == PPQ_LAYOUT_PLAIN)
+        return i;
+    int64_t spatial = 1;
+    for (int k = 2; k < t->shape.rank; k++)
+        spatial *= t->shape.dim[k];
+    const int64_t c = t->shape.dim[1], s = i % spatial, ch = i / spatial % c, n = i / spatial / c;
+    return (n * spatial + s) * c + ch;
+}
+
+static int64_t n_kept(const ppq_analysis *a, const ppq_var *v, int64_t numel)
+{
+    (void) a;
+    return PPQ_MIN(numel, v->is_output ? KEEP_OUTPUT : KEEP);
+}
+
+static float element(const ppq_tensor *t, int64_t j, int64_t keep, int64_t numel)
+{
+    // j * numel may not fit 64 bits for absurd sizes only; numel is below 2^40 here.
+    return ppq_f32(t)[position(t, (int64_t) ((double) j * ((double) numel / (double) keep)))];
+}
+
+typedef struct watcher {
+    ppq_analysis *a;
+    int64_t sample;
+} watcher;
+
+static void record(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq_tensor *t)
+{
+    const size_t at = (size_t) sample * a->n_vars + v->id;
+    const int64_t numel = ppq_shape_numel(&t->shape), n = n_kept(a, v, numel);
+    kept *k = &a->reference[at];
+    k->x = malloc((size_t) (n + 1) * sizeof(float));
+    if (!k->x)
+        abort();
+    k->n = n;
+    for (int64_t j = 0; j < n; j++)
+        k->x[j] = element(t, j, n, numel);
+}
+
+static void compare(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq_tensor *t)
+{
+    const size_t at = (size_t) sample * a->n_vars + v->id;
+    const kept *k = &a->reference[at];
+    const int64_t numel = ppq_shape_numel(&t->shape);
+    ppq_compare *r = &a->result[at];
+    if (!k->x || k->n != n_kept(a, v, numel))
+        return;
+    for (int64_t j = 0; j < k->n; j++) {
+        const double x = (double) k->x[j], y = (double) element(t, j, k->n, numel);
+        r->signal += x * x;
+        r->norm += y * y;
+        r->noise += (x - y) * (x - y);
+        r->dot += x * y;
+    }
+    r->n += k->n;
+}
+
+static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+{
+    const watcher *w = user;
+    if (side != PPQ_OUT || !op->out[slot])
+        return false;
+    return !w->a->simulate || w->a->watch[op->out[slot]->id];
+}
+
+static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
+                      const ppq_tensor *quant)
+{
+    (void) side;
+    (void) raw;
+    const watcher *w = user;
+    const ppq_var *v = op->out[slot];
+    if (!w->a->simulate) {
+        w->a->shape[(size_t) w->sample * w->a->n_vars + v->id] = quant->shape;
+        if (w->sample == 0)
+            w->a->dtype[v->id] = quant->dtype;
+    }
+    if (!w->a->watch[v->id] || quant->dtype != PPQ_DT_F32)
+        return PPQ_OK;
+    if (w->a->simulate)
+        compare(w->a, w->sample, v, quant);
+    else
+        record(w->a, w->sample, v, quant);
+    return PPQ_OK;
+}
+
+typedef struct job {
+    ppq_analysis *a;
+    ppq_exec *exec;
+} job;
+
+static void one_sample(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    const job *j = user;
+    ppq_analysis *a = j->a;
+    if (atomic_load(&a->failed) != PPQ_OK)
+        return;
+    const size_t n_in = (size_t) a->g->n_inputs, n_out = (size_t) a->g->n_outputs;
+    ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
+    if (!t)
+        abort();
+    watcher w = { a, i };
+    const ppq_exec_hook hook = { &w, wants, see };
+    ppq_status st = a->data->get(a->data->user, i, t, a->d);
+    if (st == PPQ_OK)
+        st = ppq_exec_run(j->exec, t, t + n_in, &hook, a->d);
+    for (size_t k = 0; k < n_in + n_out; k++)
+        ppq_tensor_unref(&t[k]);
+    free(t);
+    if (st != PPQ_OK)
+        atomic_store(&a->failed, (int) st);
+}
+
+static ppq_status run(ppq_analysis *a, ppq_diag *d)
+{
+    a->d = d;
+    const ppq_exec_opts o = { .mode = a->simulate ? PPQ_EXEC_SIMULATE : PPQ_EXEC_FLOAT,
+                              .n_threads = 1 };
+    job j = { .a = a };
+    PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
+    ppq_parallel_for(a->n_threads, a->n, one_sample, &j);
+    ppq_exec_destroy(j.exec);
+    return (ppq_status) atomic_load(&a->failed);
+}
+
+static void learn_shapes(ppq_analysis *a)
+{
+    for (size_t i = 0; i < a->n_vars; i++) {
+        ppq_var *v = a->g->vars[i];
+        if (!v->producer.op || a->dtype[i] == PPQ_DT_NONE)
+            continue;
+        ppq_shape s = a->shape[i];
+        for (int64_t k = 1; k < a->n && s.rank >= 0; k++) {
+            const ppq_shape *o = &a->shape[(size_t) k * a->n_vars + i];
+            if (o->rank != s.rank)
+                s.rank = -1;
+            for (int x = 0; x < s.rank; x++)
+                if (o->dim[x] != s.dim[x])
+                    s.dim[x] = PPQ_DIM_UNKNOWN;
+        }
+        v->dtype = a->dtype[i];
+        // A declared symbol says more than the one size that was seen.
+        if (v->shape.rank < 0 && s.rank >= 0)
+            v->shape = s;
+    }
+}
+
+ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, int64_t n,
+                                  int n_threads, ppq_analysis **out, ppq_diag *d)
+{
+    ppq_analysis *a = calloc(1, sizeof(*a));
+    if (!a)
+        abort();
+    n = PPQ_MIN(n, data->n_samples);
+    const size_t cells = (size_t) n * g->n_vars + 1;
+    *a = (ppq_analysis){ .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars };
+    a->watch = calloc(g->n_vars + 1, sizeof(*a->watch));
+    a->reference = calloc(cells, sizeof(*a->reference));
+    a->shape = calloc(cells, sizeof(*a->shape));
+    a->dtype = calloc(g->n_vars + 1, sizeof(*a->dtype));
+    a->result = calloc(cells, sizeof(*a->result));
+    if (!a->watch || !a->reference || !a->shape || !a->dtype || !a->result)
+        abort();
+    for (size_t i = 0; i < g->n_ops; i++)
+        for (int32_t k = 0; k < g->ops[i]->n_out; k++)
+            if (g->ops[i]->out[k] &&
+                (g->ops[i]->place == PPQ_PLACE_QUANT || g->ops[i]->out[k]->is_output))
+                a->watch[g->ops[i]->out[k]->id] = true;
+    const ppq_status st = n ? run(a, d) : PPQ_OK;
+    if (st != PPQ_OK) {
+        ppq_analysis_destroy(a);
+        return st;
+    }
+    if (n)
+        learn_shapes(a);
+    free(a->shape);
+    a->shape = NULL;
+    *out = a;
+    return PPQ_OK;
+}
+
+ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
+{
+    a->simulate = true;
+    if (!a->n)
+        return PPQ_OK;
+    PPQ_TRY(run(a, d));
+    for (int64_t k = 1; k < a->n; k++)
+        for (size_t i = 0; i < a->n_vars; i++) {
+            ppq_compare *to = &a->result[i];
+            const ppq_compare *from = &a->result[(size_t) k * a->n_vars + i];
+            to->signal += from->signal;
+            to->noise += from->noise;
+            to->dot += from->dot;
+            to->norm += from->norm;
+            to->n += from->n;
+        }
+    return PPQ_OK;
+}
+
+void ppq_analysis_destroy(ppq_analysis *a)
+{
+    if (!a)
+        return;
+    for (size_t i = 0; a->reference && i < (size_t) a->n * a->n_vars; i++)
+        free(a->reference[i].x);
+    free(a->watch);
+    free(a->reference);
+    free(a->shape);
+    free(a->dtype);
+    free(a->result);
+    free(a);
+}
+
+const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id)
+{
+    return a && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
+}
+
+int64_t ppq_analysis_samples(const ppq_analysis *a)
+{
+    return a ? a->n : 0;
+}

@@ -1,0 +1,36 @@
+#ifndef PPQ_QUANTIZER_ANALYSE_H
+#define PPQ_QUANTIZER_ANALYSE_H
+
+#include "core/calib_source.h"
+#include "core/ext.h"
+
+// Compares the quantized graph with the float one, op by op, on a few samples. The float run comes
+// first, before parameters are baked; of every watched tensor a bounded number of elements is
+// kept, evenly spaced.
+
+typedef struct ppq_compare {
+    double signal, noise, dot, norm; // sums over kept elements
+    int64_t n;
+} ppq_compare;
+
+// Signal to noise in dB (300 when there is no noise), and cosine similarity.
+double ppq_compare_snr(const ppq_compare *c);
+double ppq_compare_cosine(const ppq_compare *c);
+
+typedef struct ppq_analysis ppq_analysis;
+
+// Runs samples [0, n) of `data` in float and keeps what it needs. Also learns shapes: every var's
+// shape and type that inference could not tell is taken from the run (dimensions that differ
+// between samples stay unknown).
+PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data,
+                                                int64_t n, int n_threads, ppq_analysis **out,
+                                                ppq_diag *d);
+// Runs the same samples with quantization simulated.
+PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d);
+void ppq_analysis_destroy(ppq_analysis *a); // NULL is fine
+
+// Results, by var id of the graph; NULL where nothing was compared.
+const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id);
+int64_t ppq_analysis_samples(const ppq_analysis *a);
+
+#endif

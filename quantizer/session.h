@@ -1,0 +1,52 @@
+#ifndef PPQ_QUANTIZER_SESSION_H
+#define PPQ_QUANTIZER_SESSION_H
+
+#include "core/calib_source.h"
+#include "core/ext.h"
+#include "core/settings.h"
+#include "quantizer/analyse.h"
+
+// The conductor: one model from file to quantized graph. Call in order: create, load, (fix_shape),
+// prepare, quantize, export. Every step reports through `diag`.
+
+enum { PPQ_MAX_PHASES = 48 };
+
+typedef struct ppq_phase_time {
+    const char *name;
+    double seconds;
+} ppq_phase_time;
+
+typedef struct ppq_session {
+    ppq_settings *settings; // borrowed
+    ppq_diag *diag;         // borrowed
+    ppq_progress progress;
+    const ppq_platform *platform;
+    ppq_graph *graph;
+    ppq_analysis *analysis; // NULL before quantize
+    ppq_phase_time phases[PPQ_MAX_PHASES];
+    int n_phases;
+    int n_dumps;
+    int n_threads;
+    int64_t n_samples;
+    uint64_t fingerprint; // of the model file
+    size_t file_bytes;    // of the model file
+} ppq_session;
+
+PPQ_NODISCARD ppq_status ppq_session_create(ppq_settings *s, ppq_diag *d, ppq_session **out);
+void ppq_session_destroy(ppq_session *s); // NULL is fine
+
+PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
+// Gives a graph input a shape; dimensions below zero keep what the model says.
+PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input,
+                                               const ppq_shape *shape);
+// Float rewrites and placement.
+PPQ_NODISCARD ppq_status ppq_session_prepare(ppq_session *s);
+// Calibration and everything after it.
+PPQ_NODISCARD ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data);
+PPQ_NODISCARD ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *path);
+
+// FNV-1a of a file's bytes.
+PPQ_NODISCARD ppq_status ppq_file_fingerprint(const char *path, uint64_t *hash, size_t *bytes,
+                                              ppq_diag *d);
+
+#endif
