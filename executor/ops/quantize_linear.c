@@ -1,0 +1,102 @@
+#include <math.h>
+
+#include "core/quantfn.h"
+#include "executor/ops/convert.h"
+#include "executor/ops/qdq.h"
+
+// Y = saturate(round_half_even(X / scale) + zero_point), one scale for all, per slice of an axis, or
+// per block.
+
+static ppq_dtype output_type(const ppq_op *op, bool has_zero, ppq_dtype zero)
+{
+    const int64_t to = ppq_op_attr_int(op, "output_dtype", 0);
+    if (has_zero)
+        return zero;
+    return to > 0 && ppq_dtype_valid((int) to) ? (ppq_dtype) to : PPQ_DT_U8;
+}
+
+static ppq_status infer(ppq_infer_ctx *c)
+{
+    const bool zero = c->op->n_in > 2 && c->has_in[2];
+    c->out_shape[0] = c->in_shape[0];
+    c->out_dtype[0] = output_type(c->op, zero, zero ? c->in_dtype[2] : PPQ_DT_NONE);
+    return PPQ_OK;
+}
+
+static bool integer_range(ppq_dtype dt, double *lo, double *hi)
+{
+    const unsigned bits = ppq_dtype_bits(dt);
+    switch ((int) dt) {
+    case PPQ_DT_U8:
+    case PPQ_DT_U16:
+    case PPQ_DT_U4:
+    case PPQ_DT_U2:
+        *lo = 0;
+        *hi = ldexp(1, (int) bits) - 1;
+        return true;
+    case PPQ_DT_I8:
+    case PPQ_DT_I16:
+    case PPQ_DT_I32:
+    case PPQ_DT_I4:
+    case PPQ_DT_I2:
+        *lo = -ldexp(1, (int) bits - 1);
+        *hi = -*lo - 1;
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum { CHUNK = 512 };
+
+static ppq_status forward(ppq_kernel_ctx *c)
+{
+    ppq_qdq_layout l;
+    PPQ_TRY(ppq_qdq_layout_of(c, &l));
+    const ppq_tensor *zero = c->op->n_in > 2 ? c->in[2] : NULL;
+    const ppq_dtype to = c->out[0].dtype;
+    double lo = 0, hi = 0;
+    const bool integer = integer_range(to, &lo, &hi);
+    if (!ppq_convert_knows(to) || !ppq_convert_knows(c->in[0]->dtype))
+        return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "cannot turn %s into %s",
+                               ppq_dtype_name(c->in[0]->dtype), ppq_dtype_name(to));
+    double x[CHUNK], s = 1, z = 0;
+    const bool one = l.block == l.axis && l.n_scales == 1;
+    for (int64_t o = 0; o < l.outer; o++)
+        for (int64_t a = 0; a < l.axis; a += one ? CHUNK : 1) {
+            const int64_t run = one ? PPQ_MIN(l.axis - a, CHUNK) : l.inner;
+            for (int64_t i = 0; i < run; i += CHUNK) {
+                const int64_t at = (o * l.axis + a) * l.inner + i, n = PPQ_MIN(run - i, CHUNK);
+                ppq_load_f64(c->in[0], at, n, x);
+                for (int64_t k = 0; k < n; k++) {
+                    if (k == 0 || l.block > 1) {
+                        const int64_t q = one ? 0 : ppq_qdq_scale_at(&l, o, a, i + k);
+                        ppq_load_f64(c->in[1], q, 1, &s);
+                        if (zero)
+                            ppq_load_f64(zero, q, 1, &z);
+                    }
+                    const double v = (double) ((float) x[k] / (float) s);
+                    x[k] = integer ? ppq_round(v, PPQ_ROUND_HALF_EVEN) + z : v + z;
+                    if (integer)
+                        x[k] = !(x[k] > lo) ? lo : x[k] > hi ? hi : x[k];
+                }
+                ppq_store_f64(&c->out[0], at, n, x,
+                              (ppq_convert_mode){ .saturate =
+                                                      ppq_op_attr_int(c->op, "saturate", 1) != 0,
+                                                  .round_e8m0 = 1 });
+            }
+        }
+    return PPQ_OK;
+}
+
+const ppq_op_def ppq_op_quantize_linear = {
+    .type = "QuantizeLinear",
+    .domain = "",
+    .opset_min = 10,
+    .in_min = 2,
+    .in_max = 3,
+    .out_min = 1,
+    .out_max = 1,
+    .infer = infer,
+    .forward = forward,
+};
