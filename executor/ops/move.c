@@ -157,6 +157,51 @@ void ppq_copy_dense(void *dst, const void *src, const int64_t *src_stride, const
     ppq_copy_nd(dst, ds, src, src_stride, dim, rank, es);
 }
 
+#define MAPPED(type)                    \
+    do {                                \
+        type *d = dst;                  \
+        const type *s = src;            \
+        for (int64_t i = 0; i < n; i++) \
+            d[i] = s[at[i]];            \
+    } while (0)
+
+static void copy_row_mapped(void *dst, const void *src, const int64_t *at, int64_t n, size_t es)
+{
+    switch (es) {
+    case 1:
+        MAPPED(uint8_t);
+        break;
+    case 2:
+        MAPPED(uint16_t);
+        break;
+    case 4:
+        MAPPED(uint32_t);
+        break;
+    case 8:
+        MAPPED(uint64_t);
+        break;
+    default:
+        MAPPED(wide);
+        break;
+    }
+}
+
+void ppq_copy_mapped(const ppq_tensor *src, ppq_tensor *dst, int64_t *const *table)
+{
+    const int last = dst->shape.rank - 1;
+    const int64_t total = ppq_shape_numel(&dst->shape), row = dst->shape.dim[last];
+    int64_t at[PPQ_MAX_RANK] = { 0 };
+    for (int64_t done = 0; done < total; done += row) {
+        int64_t base = 0;
+        for (int i = 0; i < last; i++)
+            base += table[i][at[i]];
+        copy_row_mapped(ppq_element(dst, done), ppq_element(src, base), table[last], row,
+                        ppq_dtype_size(dst->dtype));
+        for (int i = last - 1; i >= 0 && ++at[i] == dst->shape.dim[i]; i--)
+            at[i] = 0;
+    }
+}
+
 void ppq_fill(void *dst, const void *element, int64_t n, size_t es)
 {
     const void *src = element;

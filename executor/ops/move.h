@@ -20,6 +20,9 @@ void ppq_copy_nd(void *dst, const int64_t *dst_stride, const void *src, const in
 // The same with a dense dst.
 void ppq_copy_dense(void *dst, const void *src, const int64_t *src_stride, const int64_t *dim,
                     int rank, size_t es);
+// dst[i, j, ...] = src[table[0][i] + table[1][j] + ...]: tables hold element offsets, one for each
+// index of dst's dimension. Rank at least 1.
+void ppq_copy_mapped(const ppq_tensor *src, ppq_tensor *dst, int64_t *const *table);
 // n copies of one element.
 void ppq_fill(void *dst, const void *element, int64_t n, size_t es);
 

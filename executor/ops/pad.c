@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "executor/ops/args.h"
 #include "executor/ops/move.h"
@@ -123,14 +122,13 @@ static int64_t source(int mode, int64_t i, int64_t lo, int64_t hi)
     return lo + (r < n ? r : period - r);
 }
 
-// One table per axis says where its elements come from; rows go through the last one.
+// One table per axis says where its elements come from.
 static ppq_status pad_repeat(ppq_kernel_ctx *c, int mode, const padding *p)
 {
     const ppq_tensor *x = c->in[0];
     ppq_tensor *y = &c->out[0], memory;
     const int rank = x->shape.rank;
-    const size_t es = ppq_dtype_size(x->dtype);
-    int64_t *table[PPQ_MAX_RANK], total = 0, xs[PPQ_MAX_RANK], at[PPQ_MAX_RANK] = { 0 };
+    int64_t *table[PPQ_MAX_RANK], total = 0, xs[PPQ_MAX_RANK];
     for (int i = 0; i < rank; i++)
         total += y->shape.dim[i];
     PPQ_TRY(ppq_kernel_temp(c, (size_t) total * sizeof(int64_t), &memory));
@@ -143,23 +141,7 @@ static ppq_status pad_repeat(ppq_kernel_ctx *c, int mode, const padding *p)
         for (int64_t k = 0; k < y->shape.dim[i]; k++)
             *next++ = source(mode, k - PPQ_MAX(p->before[i], (int64_t) 0), lo, hi) * xs[i];
     }
-    const int64_t row = y->shape.dim[rank - 1], rows = ppq_shape_numel(&y->shape) / row;
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t base = 0;
-        for (int i = 0; i < rank - 1; i++)
-            base += table[i][at[i]];
-        const unsigned char *src = ppq_element(x, base);
-        unsigned char *dst = ppq_element(y, r * row);
-        for (int64_t k = 0; k < row;) { // runs of neighbours at once
-            int64_t n = 1;
-            while (k + n < row && table[rank - 1][k + n] == table[rank - 1][k] + n)
-                n++;
-            memcpy(dst + (size_t) k * es, src + (size_t) table[rank - 1][k] * es, (size_t) n * es);
-            k += n;
-        }
-        for (int i = rank - 2; i >= 0 && ++at[i] == y->shape.dim[i]; i--)
-            at[i] = 0;
-    }
+    ppq_copy_mapped(x, y, table);
     ppq_tensor_unref(&memory);
     return PPQ_OK;
 }
