@@ -8,9 +8,16 @@
 
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
-#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
-// From the OpenMP runtime that oneDNN itself uses; its header need not be this compiler's.
+#define OMP (DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP)
+
+#if OMP
+// From the OpenMP runtime that oneDNN itself uses, which need not be this compiler's. The last one
+// is what `#pragma omp parallel` becomes.
 void omp_set_num_threads(int n);
+int omp_get_max_threads(void);
+int omp_get_num_threads(void);
+int omp_get_thread_num(void);
+void GOMP_parallel(void (*fn)(void *data), void *data, unsigned n_threads, unsigned flags);
 #endif
 
 // Only creation and execution can fail, and after validation only for want of memory or of an
@@ -26,6 +33,7 @@ void omp_set_num_threads(int n);
 enum { MAX_FIXED = 6, MAX_ARGS = 24 };
 
 struct ppq_dnnl_op {
+    int n_threads;
     dnnl_engine_t engine;
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
@@ -73,11 +81,55 @@ bool ppq_dnnl_exact_u8s8(void)
 
 void ppq_dnnl_set_threads(int n)
 {
-#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
+#if OMP
     omp_set_num_threads(n);
 #else
     (void) n;
 #endif
+}
+
+int ppq_dnnl_get_threads(void)
+{
+#if OMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+#if OMP
+
+typedef struct team {
+    int64_t n;
+    void (*fn)(void *user, int64_t i, int worker);
+    void *user;
+} team;
+
+static void work(void *data)
+{
+    const team *t = data;
+    const int worker = omp_get_thread_num(), step = omp_get_num_threads();
+    for (int64_t i = worker; i < t->n; i += step)
+        t->fn(t->user, i, worker);
+}
+
+#endif
+
+void ppq_dnnl_parallel(int n_threads, int64_t n, void (*fn)(void *user, int64_t i, int worker),
+                       void *user)
+{
+#if OMP
+    const int64_t wanted = PPQ_MIN((int64_t) n_threads, n);
+    if (wanted > 1) {
+        team t = { n, fn, user };
+        GOMP_parallel(work, &t, (unsigned) wanted, 0);
+        return;
+    }
+#else
+    (void) n_threads;
+#endif
+    for (int64_t i = 0; i < n; i++)
+        fn(user, i, 0);
 }
 
 static dnnl_data_type_t type_of(ppq_dtype dt)
@@ -464,6 +516,7 @@ static dnnl_status_t maker_init(maker *k, const ppq_dnnl_operands *m, const ppq_
     *k = (maker){ .op = calloc(1, sizeof(*k->op)), .quant = a->quant, .dim = dim };
     if (!k->op)
         return dnnl_out_of_memory;
+    k->op->n_threads = ppq_dnnl_get_threads();
     const ppq_dnnl_md *md[] = { &m->src, &m->weights, &m->bias, &m->dst };
     desc *to[] = { &k->src, &k->weights, &k->bias, &k->dst };
     dnnl_status_t st = dnnl_engine_create(&k->op->engine, dnnl_cpu, 0);
@@ -813,8 +866,16 @@ ppq_status ppq_dnnl_call_set(ppq_dnnl_call *call, int arg, void *data)
 
 ppq_status ppq_dnnl_call_run(ppq_dnnl_call *call)
 {
-    TRY(dnnl_primitive_execute(call->op->primitive, call->stream, call->n, call->args));
-    return status_of(dnnl_stream_wait(call->stream));
+    const int before = ppq_dnnl_get_threads(), wanted = call->op->n_threads;
+    if (before != wanted)
+        ppq_dnnl_set_threads(wanted);
+    dnnl_status_t st =
+        dnnl_primitive_execute(call->op->primitive, call->stream, call->n, call->args);
+    if (st == dnnl_success)
+        st = dnnl_stream_wait(call->stream);
+    if (before != wanted)
+        ppq_dnnl_set_threads(before);
+    return status_of(st);
 }
 
 void ppq_dnnl_call_destroy(ppq_dnnl_call *call)

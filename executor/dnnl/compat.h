@@ -8,9 +8,10 @@
 // Quantization is stated once, in real units, and lowered to whatever the library wants. Shapes,
 // strides and paddings are ONNX's: row-major logical order N,C,spatial, dilation 1 is dense.
 //
-// The number of threads is that of the calling thread (ppq_dnnl_set_threads) and is fixed when an
-// operation is created: create and run it under the same number. An operation is immutable: any
-// number of threads may run it, each through a call of its own.
+// An operation keeps the number of threads that the thread which creates it has set. It is
+// immutable: any number of threads may run it, each through a call of its own. The library lets the
+// number of threads decide how some sums are split, so only operations of one thread promise the
+// same bytes on the same machine; ppq_dnnl_parallel makes the best of those.
 
 typedef struct ppq_dnnl_op ppq_dnnl_op;
 typedef struct ppq_dnnl_call ppq_dnnl_call;
@@ -21,6 +22,11 @@ const char *ppq_dnnl_version(void); // "2.6.3"
 bool ppq_dnnl_exact_u8s8(void);
 // Threads of the operations that the calling thread creates and runs from now on.
 void ppq_dnnl_set_threads(int n);
+int ppq_dnnl_get_threads(void);
+// Calls fn(user, i, worker) for every i in [0, n) from up to n_threads of the library's own
+// threads, worker in [0, n_threads). Operations run in it use one thread each.
+void ppq_dnnl_parallel(int n_threads, int64_t n, void (*fn)(void *user, int64_t i, int worker),
+                       void *user);
 
 // ---- memory descriptors --------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "executor/dnnl/run.h"
 #include "executor/ops/conv_shape.h"
@@ -57,47 +58,42 @@ static bool supports(const ppq_kernel_spec *s)
     return ppq_spec_is_f32_last(s) && s->in_shape[0].rank <= 5;
 }
 
-static ppq_status prepare(const ppq_kernel_spec *s, bool transposed, void **out)
+// For as many threads as the caller has set.
+static ppq_status make(const ppq_kernel_spec *s, const ppq_conv_shape *shape, state **out)
 {
-    ppq_conv_shape shape;
-    if (!shape_of(s, transposed, &shape))
-        return PPQ_ERR_UNSUPPORTED;
     state *st = calloc(1, sizeof(*st));
     if (!st)
         return PPQ_ERR_NOMEM;
-    st->transposed = transposed;
-    st->groups = shape.groups;
+    st->transposed = shape->transposed;
+    st->groups = shape->groups;
     const ppq_layout last = PPQ_LAYOUT_CHANNELS_LAST;
     ppq_dnnl_operands m = { .src = ppq_dnnl_md_of(PPQ_DT_F32, &s->in_shape[0], last),
                             .dst = ppq_dnnl_md_of(PPQ_DT_F32, &s->out_shape[0], last) };
     const ppq_tensor *w = ppq_spec_const(s, 1);
     const ppq_dnnl_md plain =
-        weights_md(&s->in_shape[1], w ? w->layout : PPQ_LAYOUT_PLAIN, st->groups, transposed);
+        weights_md(&s->in_shape[1], w ? w->layout : PPQ_LAYOUT_PLAIN, st->groups, st->transposed);
     m.weights = ppq_dnnl_md_any(&plain);
     if (ppq_spec_has(s, 2))
         m.bias = ppq_dnnl_md_of(PPQ_DT_F32, &s->in_shape[2], PPQ_LAYOUT_PLAIN);
-    const ppq_dnnl_window window = ppq_dnnl_window_of(&shape.win, transposed);
-    ppq_status rc = ppq_dnnl_conv(&m, &window, st->groups > 1, transposed, NULL, &st->op);
+    const ppq_dnnl_window window = ppq_dnnl_window_of(&shape->win, st->transposed);
+    ppq_status rc = ppq_dnnl_conv(&m, &window, st->groups > 1, st->transposed, NULL, &st->op);
     if (rc == PPQ_OK && w)
         rc = ppq_dnnl_pack(st->op, PPQ_DNNL_WEIGHTS, &plain, w, &st->weights);
-    if (rc != PPQ_OK) {
+    if (rc == PPQ_OK)
+        *out = st;
+    else
         release(st);
-        return rc;
-    }
-    *out = st;
-    return PPQ_OK;
+    return rc;
 }
 
-static ppq_status prepare_conv(const ppq_kernel_spec *s, void **out, ppq_diag *d)
+static ppq_status make_for(int n_threads, const ppq_kernel_spec *s, const ppq_conv_shape *shape,
+                           state **out)
 {
-    (void) d;
-    return prepare(s, false, out);
-}
-
-static ppq_status prepare_transposed(const ppq_kernel_spec *s, void **out, ppq_diag *d)
-{
-    (void) d;
-    return prepare(s, true, out);
+    const int before = ppq_dnnl_get_threads();
+    ppq_dnnl_set_threads(n_threads);
+    const ppq_status st = make(s, shape, out);
+    ppq_dnnl_set_threads(before);
+    return st;
 }
 
 static ppq_status forward(const void *user, ppq_kernel_ctx *c)
@@ -123,6 +119,78 @@ static ppq_status forward(const void *user, ppq_kernel_ctx *c)
     const ppq_status st = ppq_dnnl_forward(c, s->op, bind, has_bias ? 4 : 3);
     ppq_tensor_unref(&weights);
     return st;
+}
+
+// Values of every size and sign, so that another order of summation shows.
+static ppq_status make_noise(const ppq_shape *s, ppq_layout layout, ppq_tensor *out)
+{
+    PPQ_TRY(ppq_tensor_alloc(out, PPQ_DT_F32, s));
+    out->layout = s->rank >= 3 ? layout : PPQ_LAYOUT_PLAIN;
+    uint32_t seed = 1;
+    for (int64_t i = 0; i < ppq_shape_numel(s); i++) {
+        seed = seed * 1664525u + 1013904223u;
+        ppq_f32(out)[i] = (float) (int32_t) seed * 0x1p-31f;
+    }
+    return PPQ_OK;
+}
+
+// Whether both states give the same bytes for noise.
+static bool agree(const ppq_kernel_spec *s, const state *a, const state *b)
+{
+    enum { SLOTS = 3 };
+    ppq_tensor noise[SLOTS] = { { .dtype = PPQ_DT_NONE } }, out[2] = { { .dtype = PPQ_DT_NONE } };
+    const ppq_tensor *in[SLOTS] = { NULL };
+    bool same = true;
+    for (int i = 0; i < SLOTS && same; i++) {
+        if (!ppq_spec_has(s, i))
+            continue;
+        same = make_noise(&s->in_shape[i], PPQ_LAYOUT_CHANNELS_LAST, &noise[i]) == PPQ_OK;
+        in[i] = &noise[i];
+    }
+    for (int i = 0; i < 2 && same; i++) {
+        ppq_kernel_ctx c = { .op = s->op, .opset = s->opset, .in = in, .out = &out[i] };
+        same = ppq_tensor_alloc(&out[i], PPQ_DT_F32, &s->out_shape[0]) == PPQ_OK &&
+               forward(i ? b : a, &c) == PPQ_OK;
+    }
+    same = same && memcmp(ppq_tensor_data(&out[0]), ppq_tensor_data(&out[1]),
+                          ppq_tensor_bytes(&out[0])) == 0;
+    for (int i = 0; i < SLOTS; i++)
+        ppq_tensor_unref(&noise[i]);
+    ppq_tensor_unref(&out[0]);
+    ppq_tensor_unref(&out[1]);
+    return same;
+}
+
+// The number of threads must not show in the result, and the library does not promise that: where
+// it does show, one thread does the work.
+static ppq_status prepare(const ppq_kernel_spec *s, bool transposed, void **out)
+{
+    ppq_conv_shape shape;
+    if (!shape_of(s, transposed, &shape))
+        return PPQ_ERR_UNSUPPORTED;
+    state *one, *many = NULL;
+    PPQ_TRY(make_for(1, s, &shape, &one));
+    if (s->n_threads > 1 && make_for(s->n_threads, s, &shape, &many) == PPQ_OK &&
+        agree(s, one, many)) {
+        release(one);
+        *out = many;
+        return PPQ_OK;
+    }
+    release(many);
+    *out = one;
+    return PPQ_OK;
+}
+
+static ppq_status prepare_conv(const ppq_kernel_spec *s, void **out, ppq_diag *d)
+{
+    (void) d;
+    return prepare(s, false, out);
+}
+
+static ppq_status prepare_transposed(const ppq_kernel_spec *s, void **out, ppq_diag *d)
+{
+    (void) d;
+    return prepare(s, true, out);
 }
 
 const ppq_kernel ppq_kernel_conv = {

@@ -7,7 +7,7 @@
 // added afterwards.
 
 typedef struct state {
-    ppq_dnnl_product product;
+    ppq_dnnl_product *product;
     ppq_gemm_shape shape;
     bool fused; // the bias is in the product
     bool has_c;
@@ -18,21 +18,13 @@ static void release(void *user)
 {
     state *s = user;
     if (s)
-        ppq_dnnl_product_fini(&s->product);
+        ppq_dnnl_product_destroy(s->product);
     free(s);
 }
 
 static bool supports(const ppq_kernel_spec *s)
 {
     return ppq_spec_is_f32(s);
-}
-
-static ppq_dnnl_md matrix_md(int64_t rows, int64_t cols, bool transposed)
-{
-    ppq_dnnl_md md = { .dtype = PPQ_DT_F32, .rank = 2, .dim = { rows, cols } };
-    md.stride[0] = transposed ? 1 : cols;
-    md.stride[1] = transposed ? rows : 1;
-    return md;
 }
 
 static ppq_status prepare(const ppq_kernel_spec *spec, void **out, ppq_diag *d)
@@ -53,12 +45,18 @@ static ppq_status prepare(const ppq_kernel_spec *spec, void **out, ppq_diag *d)
         ppq_broadcast_strides(c_shape, &spec->out_shape[0], s->c_step);
     s->fused = c_shape && g->alpha == 1 && g->beta == 1 && ppq_shape_numel(c_shape) == g->n &&
                s->c_step[0] == 0;
-    ppq_dnnl_operands m = { .src = matrix_md(g->m, g->k, g->trans_a),
-                            .weights = matrix_md(g->k, g->n, g->trans_b),
-                            .dst = matrix_md(g->m, g->n, false) };
-    if (s->fused)
-        m.bias = matrix_md(1, g->n, false);
-    st = ppq_dnnl_product_init(&s->product, &m, ppq_spec_const(spec, 1));
+    const ppq_dnnl_matrices m = {
+        .m = g->m,
+        .n = g->n,
+        .k = g->k,
+        .left_step = { g->trans_a ? 1 : g->k, g->trans_a ? g->m : 1 },
+        .right_step = { g->trans_b ? 1 : g->n, g->trans_b ? g->k : 1 },
+        .bias = s->fused,
+        .batch = ppq_shape_1d(1),
+        .left_batch = ppq_shape_1d(1),
+        .right_batch = ppq_shape_1d(1),
+    };
+    st = ppq_dnnl_product_create(&m, ppq_spec_const(spec, 1), &s->product);
     if (st != PPQ_OK)
         goto fail;
     *out = s;
@@ -82,7 +80,7 @@ static void finish(const state *s, const float *c, float *y)
 static ppq_status forward(const void *user, ppq_kernel_ctx *c)
 {
     const state *s = user;
-    PPQ_TRY(ppq_dnnl_product_run(&s->product, c, c->in[0], c->in[1], s->fused ? c->in[2] : NULL,
+    PPQ_TRY(ppq_dnnl_product_run(s->product, c, c->in[0], c->in[1], s->fused ? c->in[2] : NULL,
                                  &c->out[0]));
     if (!s->fused && (s->has_c || s->shape.alpha != 1))
         finish(s, s->has_c ? ppq_f32(c->in[2]) : NULL, ppq_f32(&c->out[0]));

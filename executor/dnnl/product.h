@@ -3,18 +3,22 @@
 
 #include "executor/dnnl/run.h"
 
-// A matrix product whose right operand may be a constant that is packed once: what MatMul and Gemm
-// share.
-typedef struct ppq_dnnl_product {
-    ppq_dnnl_op *op;
-    ppq_dnnl_md right;  // the right operand as it comes
-    ppq_tensor weights; // packed; no buffer when it is not constant
-} ppq_dnnl_product;
+// Matrix products, what MatMul and Gemm share: cut into tiles that depend on the shape alone, each
+// computed by one thread, so that the number of threads does not show in the result.
 
-// m->weights describes the right operand as it comes; `constant` is its value or NULL.
-PPQ_NODISCARD ppq_status ppq_dnnl_product_init(ppq_dnnl_product *p, const ppq_dnnl_operands *m,
-                                               const ppq_tensor *constant);
-void ppq_dnnl_product_fini(ppq_dnnl_product *p);
+typedef struct ppq_dnnl_matrices {
+    int64_t m, n, k;
+    int64_t left_step[2], right_step[2];      // rows, columns; the result is dense
+    bool bias;                                // one value per column
+    ppq_shape batch, left_batch, right_batch; // of the result, and broadcast to it
+} ppq_dnnl_matrices;
+
+typedef struct ppq_dnnl_product ppq_dnnl_product;
+
+// `right`: the right operand if it never changes, or NULL; it is packed when it has no batch.
+PPQ_NODISCARD ppq_status ppq_dnnl_product_create(const ppq_dnnl_matrices *m,
+                                                 const ppq_tensor *right, ppq_dnnl_product **out);
+void ppq_dnnl_product_destroy(ppq_dnnl_product *p); // NULL is fine
 // dst = left * right + bias; bias NULL when there is none.
 ppq_status ppq_dnnl_product_run(const ppq_dnnl_product *p, ppq_kernel_ctx *c,
                                 const ppq_tensor *left, const ppq_tensor *right,
