@@ -519,9 +519,15 @@ static void read_var(const ppq_build *b, ppq_op *op, int32_t slot, const char *n
 static ppq_status connect(const ppq_build *b, ppq_op *op, const Onnx__NodeProto *node)
 {
     ppq_arena *scratch = ppq_arena_create("captures");
+    // Only raw attributes keep their graphs.
+    Onnx__AttributeProto **raw = ppq_new_n(scratch, Onnx__AttributeProto *, node->n_attribute);
+    size_t n_raw = 0;
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (op->attrs[i].kind == PPQ_ATTR_RAW)
+            raw[n_raw++] = node->attribute[i];
     const char **captured;
     size_t n_captured;
-    ppq_captures(node->attribute, node->n_attribute, scratch, &captured, &n_captured);
+    ppq_captures(raw, n_raw, scratch, &captured, &n_captured);
     op->n_implicit = (int32_t) n_captured;
     if (n_captured)
         op->in = ppq_new_n(b->graph->arena, ppq_var *, node->n_input + n_captured);
