@@ -78,14 +78,14 @@ static double overlap(const rect *a, const rect *b)
 }
 
 // Leaves the chosen candidates in front and returns how many.
-static int64_t choose(const limits *l, const float *boxes, ppq_ranked *v, int64_t n)
+static int64_t choose(const limits *l, const float *boxes, int64_t *v, int64_t n)
 {
     int64_t kept = 0;
     for (int64_t i = 0; i < n && kept < l->max_boxes; i++) {
-        const rect r = box_at(boxes + v[i].index * 4, l->centered);
+        const rect r = box_at(boxes + v[i] * 4, l->centered);
         bool keep = true;
         for (int64_t k = 0; k < kept && keep; k++) {
-            const rect better = box_at(boxes + v[k].index * 4, l->centered);
+            const rect better = box_at(boxes + v[k] * 4, l->centered);
             keep = overlap(&r, &better) <= l->iou;
         }
         if (keep)
@@ -96,21 +96,24 @@ static int64_t choose(const limits *l, const float *boxes, ppq_ranked *v, int64_
 
 // Rows of one batch and class.
 static int64_t select_class(ppq_kernel_ctx *c, const limits *l, int64_t batch, int64_t class,
-                            ppq_ranked *v, int64_t *out)
+                            int64_t *v, int64_t *out)
 {
     const ppq_shape *s = &c->in[1]->shape;
     const int64_t n = s->dim[2], first = (batch * s->dim[1] + class) * n;
     const float *scores = ppq_f32(c->in[1]) + first, *boxes = ppq_f32(c->in[0]) + batch * n * 4;
+    uint64_t *key = (uint64_t *) (v + n);
     int64_t m = 0;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
+        key[i] = ~ppq_order_key(c->in[1], first + i);
         if ((double) scores[i] > l->score)
-            v[m++] = (ppq_ranked){ ~ppq_order_key(c->in[1], first + i), i };
-    ppq_select_first(v, m, m);
+            v[m++] = i;
+    }
+    ppq_select_first(v, m, m, ppq_key_before, key);
     m = choose(l, boxes, v, m);
     for (int64_t i = 0; i < m; i++) {
         *out++ = batch;
         *out++ = class;
-        *out++ = v[i].index;
+        *out++ = v[i];
     }
     return m;
 }
@@ -128,7 +131,7 @@ static ppq_status forward(ppq_kernel_ctx *c)
         ppq_dim_mul(ppq_dim_mul(s->dim[0], s->dim[1]), PPQ_MIN(s->dim[2], l.max_boxes));
     ppq_tensor memory = { 0 }, rows = { 0 };
     ppq_status st;
-    if ((st = ppq_kernel_temp(c, (size_t) s->dim[2] * sizeof(ppq_ranked), &memory)) != PPQ_OK ||
+    if ((st = ppq_kernel_temp(c, (size_t) s->dim[2] * 2 * sizeof(int64_t), &memory)) != PPQ_OK ||
         (st = ppq_kernel_temp(c, (size_t) most * 3 * sizeof(int64_t), &rows)) != PPQ_OK)
         goto fail;
     int64_t *out = ppq_tensor_data(&rows), n = 0;

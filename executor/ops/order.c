@@ -25,22 +25,23 @@ uint64_t ppq_order_key(const ppq_tensor *t, int64_t i)
     return bits & SIGN ? ~bits : bits | SIGN;
 }
 
-static bool before(const ppq_ranked *a, const ppq_ranked *b)
+bool ppq_key_before(const void *user, int64_t a, int64_t b)
 {
-    return a->key != b->key ? a->key < b->key : a->index < b->index;
+    const uint64_t *key = user;
+    return key[a] != key[b] ? key[a] < key[b] : a < b;
 }
 
 // Restores a heap whose root, the last in order, was replaced.
-static void sift_down(ppq_ranked *heap, int64_t n, int64_t at)
+static void sift_down(int64_t *heap, int64_t n, int64_t at, ppq_before before, const void *user)
 {
-    const ppq_ranked v = heap[at];
+    const int64_t v = heap[at];
     for (;;) {
         int64_t child = 2 * at + 1;
         if (child >= n)
             break;
-        if (child + 1 < n && before(&heap[child], &heap[child + 1]))
+        if (child + 1 < n && before(user, heap[child], heap[child + 1]))
             child++;
-        if (!before(&v, &heap[child]))
+        if (!before(user, v, heap[child]))
             break;
         heap[at] = heap[child];
         at = child;
@@ -48,21 +49,21 @@ static void sift_down(ppq_ranked *heap, int64_t n, int64_t at)
     heap[at] = v;
 }
 
-void ppq_select_first(ppq_ranked *v, int64_t n, int64_t k)
+void ppq_select_first(int64_t *v, int64_t n, int64_t k, ppq_before before, const void *user)
 {
     if (k <= 0)
         return;
     for (int64_t i = k / 2; i-- > 0;)
-        sift_down(v, k, i);
+        sift_down(v, k, i, before, user);
     for (int64_t i = k; i < n; i++)
-        if (before(&v[i], &v[0])) {
+        if (before(user, v[i], v[0])) {
             v[0] = v[i];
-            sift_down(v, k, 0);
+            sift_down(v, k, 0, before, user);
         }
     for (int64_t i = k - 1; i > 0; i--) {
-        const ppq_ranked last = v[0];
+        const int64_t last = v[0];
         v[0] = v[i];
         v[i] = last;
-        sift_down(v, i, 0);
+        sift_down(v, i, 0, before, user);
     }
 }

@@ -7,12 +7,12 @@
 // NaN comes after everything else.
 uint64_t ppq_order_key(const ppq_tensor *t, int64_t i);
 
-typedef struct ppq_ranked {
-    uint64_t key;
-    int64_t index; // decides between equal keys: the smaller one first
-} ppq_ranked;
+// A total order of items that are known by number.
+typedef bool (*ppq_before)(const void *user, int64_t a, int64_t b);
 
-// Moves the k first of n into the beginning of v, in order.
-void ppq_select_first(ppq_ranked *v, int64_t n, int64_t k);
+// `user` is an array of keys: by key, and among equals by number.
+bool ppq_key_before(const void *user, int64_t a, int64_t b);
+// Moves the k first of n items to the beginning of v, in order; k <= n.
+void ppq_select_first(int64_t *v, int64_t n, int64_t k, ppq_before before, const void *user);
 
 #endif

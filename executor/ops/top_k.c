@@ -58,18 +58,21 @@ static ppq_status forward(ppq_kernel_ctx *c)
     const uint64_t flip = ppq_op_attr_int(c->op, "largest", 1) ? UINT64_MAX : 0;
     const size_t es = ppq_dtype_size(x->dtype);
     ppq_tensor memory;
-    PPQ_TRY(ppq_kernel_temp(c, (size_t) n * sizeof(ppq_ranked), &memory));
-    ppq_ranked *v = ppq_tensor_data(&memory);
+    PPQ_TRY(ppq_kernel_temp(c, (size_t) n * 2 * sizeof(int64_t), &memory));
+    int64_t *v = ppq_tensor_data(&memory);
+    uint64_t *key = (uint64_t *) (v + n);
     for (int64_t line = 0; line < outer * inner; line++) {
         const int64_t o = line / inner, first = o * n * inner + line % inner;
-        for (int64_t i = 0; i < n; i++)
-            v[i] = (ppq_ranked){ ppq_order_key(x, first + i * inner) ^ flip, i };
-        ppq_select_first(v, n, k);
+        for (int64_t i = 0; i < n; i++) {
+            key[i] = ppq_order_key(x, first + i * inner) ^ flip;
+            v[i] = i;
+        }
+        ppq_select_first(v, n, k, ppq_key_before, key);
         for (int64_t i = 0; i < k; i++) {
             const int64_t to = (o * k + i) * inner + line % inner;
-            memcpy(ppq_element(&c->out[0], to), ppq_element(x, first + v[i].index * inner), es);
+            memcpy(ppq_element(&c->out[0], to), ppq_element(x, first + v[i] * inner), es);
             if (c->op->n_out > 1)
-                ppq_i64(&c->out[1])[to] = v[i].index;
+                ppq_i64(&c->out[1])[to] = v[i];
         }
     }
     ppq_tensor_unref(&memory);
