@@ -86,6 +86,8 @@ typedef struct ppq_export_env {
     const ppq_platform *platform;
     const struct ppq_settings *settings; // may be NULL
     const char *path;                    // the file to write; siblings take its stem
+    uint64_t fingerprint;                // of the float model's file
+    int64_t n_samples;                   // of calibration
     ppq_diag *diag;
 } ppq_export_env;
 

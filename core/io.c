@@ -165,6 +165,17 @@ void ppq_file_destroy(ppq_file *f)
     free(f);
 }
 
+ppq_status ppq_file_write_text(const char *path, const ppq_buf *text, ppq_diag *d)
+{
+    ppq_file *f;
+    PPQ_TRY(ppq_file_create(path, &f, d));
+    ppq_status st = text->n ? ppq_file_write(f, text->data, text->n, d) : PPQ_OK;
+    if (st == PPQ_OK)
+        st = ppq_file_commit(f, d);
+    ppq_file_destroy(f);
+    return st;
+}
+
 void ppq_file_emergency_cleanup(void)
 {
     for (int i = 0; i < MAX_OPEN; i++) {

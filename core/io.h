@@ -27,6 +27,9 @@ void ppq_file_destroy(ppq_file *f); // NULL is fine
 // Removes the temporaries of every file that is open; async-signal-safe, for Ctrl-C handlers.
 void ppq_file_emergency_cleanup(void);
 
+// A whole text in one go.
+PPQ_NODISCARD ppq_status ppq_file_write_text(const char *path, const ppq_buf *text, ppq_diag *d);
+
 // The whole file; the caller frees *out with free(). NUL-terminated beyond n.
 PPQ_NODISCARD ppq_status ppq_file_read(const char *path, size_t max_bytes, char **out, size_t *n,
                                        ppq_diag *d);

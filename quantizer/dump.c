@@ -93,17 +93,6 @@ void ppq_dump_text(const ppq_graph *g, ppq_buf *out)
     ppq_arena_destroy(a);
 }
 
-static ppq_status write_text(const char *path, ppq_buf *text, ppq_diag *d)
-{
-    ppq_file *f;
-    PPQ_TRY(ppq_file_create(path, &f, d));
-    ppq_status st = ppq_file_write(f, text->data, text->n, d);
-    if (st == PPQ_OK)
-        st = ppq_file_commit(f, d);
-    ppq_file_destroy(f);
-    return st;
-}
-
 ppq_status ppq_dump_graph(const ppq_graph *g, const char *dir, int index, const char *name,
                           ppq_diag *d)
 {
@@ -113,12 +102,12 @@ ppq_status ppq_dump_graph(const ppq_graph *g, const char *dir, int index, const 
     ppq_buf text = { 0 }, path = { 0 };
     ppq_dump_dot(g, &text);
     ppq_buf_printf(&path, "%s/%02d_%s.dot", dir, index, name);
-    ppq_status st = write_text(ppq_buf_str(&path), &text, d);
+    ppq_status st = ppq_file_write_text(ppq_buf_str(&path), &text, d);
     text.n = path.n = 0;
     ppq_dump_text(g, &text);
     ppq_buf_printf(&path, "%s/%02d_%s.txt", dir, index, name);
     if (st == PPQ_OK)
-        st = write_text(ppq_buf_str(&path), &text, d);
+        st = ppq_file_write_text(ppq_buf_str(&path), &text, d);
     ppq_buf_free(&text);
     ppq_buf_free(&path);
     return st;

@@ -247,7 +247,13 @@ ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *
         return ppq_fail(s->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "export" },
                         "there is no format '%s' (see --list-formats)", exporter);
     const double t = now();
-    const ppq_export_env e = { s->graph, s->platform, s->settings, path, s->diag };
+    const ppq_export_env e = { .graph = s->graph,
+                               .platform = s->platform,
+                               .settings = s->settings,
+                               .path = path,
+                               .fingerprint = s->fingerprint,
+                               .n_samples = s->n_samples,
+                               .diag = s->diag };
     if (x->check)
         PPQ_TRY(x->check(&e));
     PPQ_TRY(x->write(&e));

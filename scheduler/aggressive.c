@@ -53,12 +53,12 @@ static ppq_status dispatch(const ppq_graph *g, const bool *quantizable, ppq_plac
     ppq_op_set_union(&t, &soi, &forth);
     ppq_op_set_union(&t, &soi, &back);
     for (size_t i = 0; i < g->n_ops; i++) {
-        if (quantized.has[i]) {
-            place[i] = quantizable[i] ? PPQ_PLACE_QUANT : PPQ_PLACE_FP32;
-            reason[i] = quantizable[i] ? ppq_reason_computed : ppq_reason_type;
-        } else if (soi.has[i]) {
+        if (soi.has[i]) {
             place[i] = PPQ_PLACE_SOI;
             reason[i] = ppq_reason_soi;
+        } else if (quantized.has[i]) {
+            place[i] = quantizable[i] ? PPQ_PLACE_QUANT : PPQ_PLACE_FP32;
+            reason[i] = quantizable[i] ? ppq_reason_computed : ppq_reason_type;
         } else {
             place[i] = PPQ_PLACE_FP32;
             reason[i] = ppq_reason_unreached;

@@ -28,8 +28,8 @@ static void spread(const ppq_trace *t, ppq_op_set *s)
             continue;
         for (int32_t k = 0; k < op->n_in; k++) {
             const ppq_op *p = linked(op, k) ? ppq_op_source(op, k) : NULL;
-            if (p && passes(p) && !s->has[p->id] &&
-                ppq_op_out_plane(p, op->in[k]->producer.slot) == PPQ_PLANE_DATA) {
+            // What yields the values belongs to them, though nothing may pass through it.
+            if (p && !s->has[p->id]) {
                 ppq_op_set_add(s, p);
                 queue[tail++] = p;
             }

@@ -36,6 +36,6 @@ const ppq_platform ppq_platform_ppl_cuda_int8 = {
     .concat = PPQ_ALIGN_OUTPUT,
     .resize = PPQ_ALIGN_OUTPUT,
     .dispatcher = "conservative",
-    .exporter = "ppl-json",
+    .exporter = "onnx",
     .passes = passes,
 };

@@ -1,0 +1,159 @@
+#ifndef PPQ_PPQ_H
+#define PPQ_PPQ_H
+
+// libppq: post-training quantization of ONNX models. This header is all that the commands use.
+//
+// Rules that hold everywhere:
+//  - A function that can fail returns a ppq_result; what went wrong has then been told to the
+//    message callback, in full. Results are untouched on failure.
+//  - *_create pairs with *_destroy; *_destroy(NULL) is fine.
+//  - Strings and arrays passed in are copied.
+//  - An object is used by one thread at a time; different objects by different threads at once.
+//  - Files appear whole or not at all.
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PPQ_API __attribute__((visibility("default")))
+#else
+#define PPQ_API
+#endif
+
+// Also the exit status of the commands.
+typedef enum ppq_result {
+    PPQ_RESULT_OK = 0,
+    PPQ_RESULT_USAGE = 1,  // an option is unknown, out of range or names nothing
+    PPQ_RESULT_BAD = 2,    // the model, the data or the configuration is bad
+    PPQ_RESULT_MISSED = 3, // the result misses what --strict asked for
+    PPQ_RESULT_IO = 4,     // reading or writing a file failed
+} ppq_result;
+
+typedef enum ppq_level { PPQ_LEVEL_NOTE, PPQ_LEVEL_WARNING, PPQ_LEVEL_ERROR } ppq_level;
+
+// One sentence, without a trailing period. stage, op and tensor may be NULL.
+typedef struct ppq_message {
+    ppq_level level;
+    const char *text, *stage, *op, *tensor;
+} ppq_message;
+
+// Called from any thread, one call at a time.
+typedef struct ppq_callbacks {
+    void *user;
+    void (*message)(void *user, const ppq_message *m);
+    void (*progress)(void *user, const char *phase, int64_t done, int64_t total);
+} ppq_callbacks;
+
+// Text in pieces, in order.
+typedef void (*ppq_text_fn)(void *user, const char *text, size_t n);
+
+PPQ_API const char *ppq_version(void);         // "0.1.0"
+PPQ_API const char *ppq_library_version(void); // of oneDNN
+// Removes unfinished output files; may be called from a signal handler.
+PPQ_API void ppq_emergency_cleanup(void);
+
+// ---- what there is to choose from --------------------------------------------------------------
+
+typedef enum ppq_kind {
+    PPQ_KIND_PLATFORM,
+    PPQ_KIND_DISPATCHER,
+    PPQ_KIND_OBSERVER,
+    PPQ_KIND_FORMAT,
+    PPQ_KIND_PASS,
+    PPQ_KIND_OP,
+} ppq_kind;
+
+typedef struct ppq_entry {
+    const char *name, *summary;
+} ppq_entry;
+
+// Entry i of a list, in order; {NULL, NULL} beyond its end.
+PPQ_API ppq_entry ppq_list(ppq_kind kind, size_t i);
+
+// ---- a quantization job ------------------------------------------------------------------------
+
+// Order of calls: create, set (any number), load, input_shape (any), data (any) or random,
+// quantize, export (any), report.
+typedef struct ppq_job ppq_job;
+
+PPQ_API ppq_result ppq_job_create(const ppq_callbacks *cb, ppq_job **out);
+PPQ_API void ppq_job_destroy(ppq_job *j);
+// `key` is the long name of a ppq-quantize option without dashes: "platform", "method", "exclude".
+PPQ_API ppq_result ppq_job_set(ppq_job *j, const char *key, const char *value);
+PPQ_API ppq_result ppq_job_load(ppq_job *j, const char *model_path);
+// "NAME:1x3x224x224", "1x3x224x224" for a model with one input; "?" keeps a dimension.
+PPQ_API ppq_result ppq_job_input_shape(ppq_job *j, const char *spec);
+// "PATH" or "NAME=PATH"; see the data section of ppq-quantize(1). `preprocess` is for images and
+// may be NULL.
+PPQ_API ppq_result ppq_job_data(ppq_job *j, const char *spec, const char *preprocess,
+                                const char *dtype);
+PPQ_API ppq_result ppq_job_random(ppq_job *j, int n);
+// Rewrites and placement only; quantize does it when it was not done.
+PPQ_API ppq_result ppq_job_prepare(ppq_job *j);
+PPQ_API ppq_result ppq_job_quantize(ppq_job *j);
+// `format` NULL: the platform's default.
+PPQ_API ppq_result ppq_job_export(ppq_job *j, const char *format, const char *path);
+// The closing summary, as text or as one JSON document.
+PPQ_API void ppq_job_report(ppq_job *j, int json, ppq_text_fn write, void *user);
+// PPQ_RESULT_MISSED when --strict was set and an op that the platform could quantize runs in float.
+PPQ_API ppq_result ppq_job_verdict(ppq_job *j);
+
+typedef enum ppq_view {
+    PPQ_VIEW_SUMMARY, // ops by type and place, parameters, MACs, inputs and outputs
+    PPQ_VIEW_OPS,     // every op's place and the reason
+    PPQ_VIEW_DOT,     // Graphviz
+    PPQ_VIEW_TQC,     // every op with its quantization parameters
+    PPQ_VIEW_FUSION,  // what ONNX Runtime will fuse
+} ppq_view;
+
+// After load (FUSION, TQC of a model that carries Q/DQ) or prepare (the others).
+PPQ_API ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn write,
+                                   void *user);
+
+// ---- running a model ---------------------------------------------------------------------------
+
+enum { PPQ_ARRAY_RANK = 8 };
+
+// A dense row-major array; `data` belongs to whoever made it.
+typedef struct ppq_array {
+    int dtype; // TensorProto.DataType: 1 float32, 7 int64, ...
+    int rank;
+    int64_t dim[PPQ_ARRAY_RANK];
+    void *data;
+    size_t bytes;
+} ppq_array;
+
+// .npy or .pb (TensorProto). Free with ppq_array_free.
+PPQ_API ppq_result ppq_array_load(const ppq_callbacks *cb, const char *path, ppq_array *out);
+PPQ_API ppq_result ppq_array_save(const ppq_callbacks *cb, const char *path, const ppq_array *a);
+PPQ_API void ppq_array_free(ppq_array *a);
+
+typedef enum ppq_engine {
+    PPQ_ENGINE_FAST,      // the fastest kernels there are
+    PPQ_ENGINE_SIMULATE,  // float kernels, QuantizeLinear and DequantizeLinear computed as they say
+    PPQ_ENGINE_REFERENCE, // plain C
+} ppq_engine;
+
+typedef struct ppq_net ppq_net;
+
+PPQ_API ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path, ppq_engine engine,
+                                int threads, ppq_net **out);
+PPQ_API void ppq_net_destroy(ppq_net *n);
+PPQ_API size_t ppq_net_n_inputs(const ppq_net *n);
+PPQ_API size_t ppq_net_n_outputs(const ppq_net *n);
+PPQ_API const char *ppq_net_input(const ppq_net *n, size_t i);
+PPQ_API const char *ppq_net_output(const ppq_net *n, size_t i);
+// in: [n_inputs]; out: [n_outputs], free each with ppq_array_free. `watch` (may be NULL) sees
+// every tensor an op writes, by name, float32 ones only.
+typedef void (*ppq_watch_fn)(void *user, const char *tensor, const ppq_array *value);
+PPQ_API ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
+                               void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

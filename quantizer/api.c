@@ -1,0 +1,487 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/dnnl/compat.h"
+#include "executor/exec.h"
+#include "ppq/ppq.h"
+#include "quantizer/data/data.h"
+#include "quantizer/init.h"
+#include "quantizer/report.h"
+#include "quantizer/session.h"
+
+// The public API over the session. Everything below it speaks ppq_status; here it becomes the
+// result that commands exit with.
+
+const char *ppq_version(void)
+{
+    return PPQ_VERSION;
+}
+
+const char *ppq_library_version(void)
+{
+    return ppq_dnnl_version();
+}
+
+void ppq_emergency_cleanup(void)
+{
+    ppq_file_emergency_cleanup();
+}
+
+static ppq_result result_of(ppq_status st)
+{
+    switch (st) {
+    case PPQ_OK:
+        return PPQ_RESULT_OK;
+    case PPQ_ERR_ARG:
+        return PPQ_RESULT_USAGE;
+    case PPQ_ERR_IO:
+        return PPQ_RESULT_IO;
+    case PPQ_ERR_MODEL:
+    case PPQ_ERR_UNSUPPORTED:
+    case PPQ_ERR_SHAPE:
+    case PPQ_ERR_STATE:
+    case PPQ_ERR_NUMERIC:
+    case PPQ_ERR_DATA:
+    case PPQ_ERR_NOMEM:
+    case PPQ_STATUS_COUNT:
+        break;
+    }
+    return PPQ_RESULT_BAD;
+}
+
+static void forward_message(void *user, const ppq_diag_item *i)
+{
+    const ppq_callbacks *cb = user;
+    static const ppq_level levels[] = { [PPQ_SEV_NOTE] = PPQ_LEVEL_NOTE,
+                                        [PPQ_SEV_WARN] = PPQ_LEVEL_WARNING,
+                                        [PPQ_SEV_ERROR] = PPQ_LEVEL_ERROR };
+    const ppq_message m = { levels[i->severity], i->msg, i->loc.stage, i->loc.op, i->loc.var };
+    if (cb->message)
+        cb->message(cb->user, &m);
+}
+
+// ---- lists ---------------------------------------------------------------------------------------
+
+#define ENTRY(list)                                                           \
+    do {                                                                      \
+        for (size_t k = 0; (list)[k]; k++)                                    \
+            if (k == i)                                                       \
+                return (ppq_entry){ (list)[k]->name, (list)[k]->summary };    \
+        return (ppq_entry){ NULL, NULL };                                     \
+    } while (0)
+
+ppq_entry ppq_list(ppq_kind kind, size_t i)
+{
+    switch (kind) {
+    case PPQ_KIND_PLATFORM:
+        ENTRY(ppq_builtin_platforms);
+    case PPQ_KIND_DISPATCHER:
+        ENTRY(ppq_builtin_dispatchers);
+    case PPQ_KIND_OBSERVER:
+        ENTRY(ppq_builtin_observers);
+    case PPQ_KIND_FORMAT:
+        ENTRY(ppq_builtin_exporters);
+    case PPQ_KIND_PASS:
+        ENTRY(ppq_builtin_passes);
+    case PPQ_KIND_OP:
+        for (size_t k = 0; ppq_builtin_ops[k]; k++)
+            if (k == i)
+                return (ppq_entry){ ppq_builtin_ops[k]->type, ppq_builtin_ops[k]->domain };
+        break;
+    }
+    return (ppq_entry){ NULL, NULL };
+}
+
+// ---- jobs ----------------------------------------------------------------------------------------
+
+struct ppq_job {
+    ppq_callbacks cb;
+    ppq_diag *diag;
+    ppq_settings *settings;
+    ppq_session *session;
+    ppq_data *data;
+    bool prepared, quantized, has_data;
+};
+
+ppq_result ppq_job_create(const ppq_callbacks *cb, ppq_job **out)
+{
+    ppq_job *j = calloc(1, sizeof(*j));
+    if (!j)
+        return PPQ_RESULT_BAD;
+    if (cb)
+        j->cb = *cb;
+    j->diag = ppq_diag_create(forward_message, &j->cb);
+    j->settings = ppq_settings_create();
+    *out = j;
+    return PPQ_RESULT_OK;
+}
+
+void ppq_job_destroy(ppq_job *j)
+{
+    if (!j)
+        return;
+    ppq_data_destroy(j->data);
+    ppq_session_destroy(j->session);
+    ppq_settings_destroy(j->settings);
+    ppq_diag_destroy(j->diag);
+    free(j);
+}
+
+ppq_result ppq_job_set(ppq_job *j, const char *key, const char *value)
+{
+    return result_of(ppq_settings_set(j->settings, key, value, j->diag));
+}
+
+static ppq_result out_of_order(ppq_job *j, const char *what)
+{
+    return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "api" },
+                              "%s is called out of order", what));
+}
+
+static void report_progress(void *user, const char *phase, int64_t done, int64_t total)
+{
+    const ppq_job *j = user;
+    if (j->cb.progress)
+        j->cb.progress(j->cb.user, phase, done, total);
+}
+
+ppq_result ppq_job_load(ppq_job *j, const char *model_path)
+{
+    if (j->session)
+        return out_of_order(j, "ppq_job_load");
+    ppq_status st = ppq_session_create(j->settings, j->diag, &j->session);
+    if (st != PPQ_OK)
+        return result_of(st);
+    j->session->progress = (ppq_progress){ j, report_progress };
+    return result_of(ppq_session_load(j->session, model_path));
+}
+
+static ppq_status parse_shape(const char *text, ppq_shape *s, ppq_diag *d)
+{
+    *s = (ppq_shape){ .rank = 0 };
+    for (const char *p = text;;) {
+        char *end;
+        const long long v = *p == '?' ? -1 : strtoll(p, &end, 10);
+        if (*p == '?')
+            end = (char *) (uintptr_t) (p + 1);
+        if (end == p || (*p != '?' && v < 0) || s->rank == PPQ_MAX_RANK)
+            break;
+        s->dim[s->rank++] = v;
+        if (!*end)
+            return PPQ_OK;
+        if (*end != 'x')
+            break;
+        p = end + 1;
+    }
+    return ppq_fail(d, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
+                    "--input-shape has '%s', expected sizes like 1x3x224x224", text);
+}
+
+ppq_result ppq_job_input_shape(ppq_job *j, const char *spec)
+{
+    if (!j->session || j->prepared)
+        return out_of_order(j, "ppq_job_input_shape");
+    const char *cut = strrchr(spec, ':');
+    ppq_shape s;
+    const ppq_status st = parse_shape(cut ? cut + 1 : spec, &s, j->diag);
+    if (st != PPQ_OK)
+        return result_of(st);
+    const ppq_graph *g = j->session->graph;
+    if (!cut && g->n_inputs != 1)
+        return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
+                                  "the model has %d inputs: --input-shape needs NAME:SHAPE",
+                                  g->n_inputs));
+    char *name = cut ? strndup(spec, (size_t) (cut - spec)) : strdup(g->inputs[0]->name);
+    if (!name)
+        abort();
+    const ppq_status r = ppq_session_fix_shape(j->session, name, &s);
+    free(name);
+    return result_of(r);
+}
+
+static ppq_status ensure_data(ppq_job *j, const char *preprocess, const char *dtype)
+{
+    if (j->data)
+        return PPQ_OK;
+    const ppq_data_opts o = { preprocess, dtype, j->settings->steps, j->settings->batch };
+    return ppq_data_create(j->session->graph, &o, &j->data, j->diag);
+}
+
+ppq_result ppq_job_data(ppq_job *j, const char *spec, const char *preprocess, const char *dtype)
+{
+    if (!j->session || j->quantized)
+        return out_of_order(j, "ppq_job_data");
+    ppq_status st = ensure_data(j, preprocess, dtype);
+    if (st == PPQ_OK)
+        st = ppq_data_add(j->data, spec, j->diag);
+    j->has_data = st == PPQ_OK;
+    return result_of(st);
+}
+
+ppq_result ppq_job_random(ppq_job *j, int n)
+{
+    if (!j->session || j->quantized)
+        return out_of_order(j, "ppq_job_random");
+    ppq_status st = ensure_data(j, NULL, NULL);
+    if (st == PPQ_OK)
+        st = ppq_data_random(j->data, n, j->settings->seed, j->diag);
+    j->has_data = st == PPQ_OK;
+    return result_of(st);
+}
+
+ppq_result ppq_job_prepare(ppq_job *j)
+{
+    if (!j->session || j->prepared)
+        return out_of_order(j, "ppq_job_prepare");
+    const ppq_status st = ppq_session_prepare(j->session);
+    j->prepared = st == PPQ_OK;
+    return result_of(st);
+}
+
+ppq_result ppq_job_quantize(ppq_job *j)
+{
+    if (!j->session || j->quantized)
+        return out_of_order(j, "ppq_job_quantize");
+    if (!j->has_data)
+        return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "options" },
+                                  "calibration data is missing: give -c PATH, or --random N"));
+    ppq_status st = ppq_data_finish(j->data, j->diag);
+    if (st == PPQ_OK && !j->prepared) {
+        const ppq_result r = ppq_job_prepare(j);
+        if (r != PPQ_RESULT_OK)
+            return r;
+    }
+    if (st == PPQ_OK) {
+        const ppq_calib_source source = ppq_data_source(j->data);
+        st = ppq_session_quantize(j->session, &source);
+    }
+    j->quantized = st == PPQ_OK;
+    return result_of(st);
+}
+
+ppq_result ppq_job_export(ppq_job *j, const char *format, const char *path)
+{
+    if (!j->quantized)
+        return out_of_order(j, "ppq_job_export");
+    if (!format)
+        format = j->settings->format ? j->settings->format : j->session->platform->exporter;
+    return result_of(ppq_session_export(j->session, format, path));
+}
+
+void ppq_job_report(ppq_job *j, int json, ppq_text_fn write, void *user)
+{
+    ppq_buf b = { 0 };
+    ppq_report(j->session, json != 0, &b);
+    write(user, ppq_buf_str(&b), b.n);
+    ppq_buf_free(&b);
+}
+
+ppq_result ppq_job_verdict(ppq_job *j)
+{
+    if (!j->settings->strict || !j->session)
+        return PPQ_RESULT_OK;
+    return ppq_report_float_ops(j->session, j->diag) ? PPQ_RESULT_MISSED : PPQ_RESULT_OK;
+}
+
+ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn write, void *user)
+{
+    if (!j->session || !j->session->graph)
+        return out_of_order(j, "ppq_job_inspect");
+    ppq_buf b = { 0 };
+    const ppq_status st = ppq_inspect(j->session, view, json != 0, &b);
+    if (st == PPQ_OK)
+        write(user, ppq_buf_str(&b), b.n);
+    ppq_buf_free(&b);
+    return result_of(st);
+}
+
+// ---- arrays --------------------------------------------------------------------------------------
+
+static ppq_status to_array(const ppq_tensor *t, ppq_array *out)
+{
+    ppq_array a = { .dtype = (int) t->dtype, .rank = t->shape.rank, .bytes = ppq_tensor_bytes(t) };
+    memcpy(a.dim, t->shape.dim, sizeof(a.dim));
+    a.data = malloc(a.bytes + 1);
+    if (!a.data)
+        return PPQ_ERR_NOMEM;
+    if (a.bytes)
+        memcpy(a.data, ppq_tensor_data(t), a.bytes);
+    *out = a;
+    return PPQ_OK;
+}
+
+static ppq_status from_array(const ppq_array *a, ppq_tensor *out)
+{
+    ppq_shape s = { .rank = a->rank };
+    memcpy(s.dim, a->dim, sizeof(a->dim));
+    ppq_tensor t;
+    PPQ_TRY(ppq_tensor_alloc(&t, (ppq_dtype) a->dtype, &s));
+    if (ppq_tensor_bytes(&t) != a->bytes) {
+        ppq_tensor_unref(&t);
+        return PPQ_ERR_SHAPE;
+    }
+    if (a->bytes)
+        memcpy(ppq_tensor_data(&t), a->data, a->bytes);
+    *out = t;
+    return PPQ_OK;
+}
+
+ppq_result ppq_array_load(const ppq_callbacks *cb, const char *path, ppq_array *out)
+{
+    ppq_callbacks own = *cb;
+    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    ppq_tensor t = { 0 };
+    ppq_status st = ppq_tensor_load(path, &t, d);
+    if (st == PPQ_OK)
+        st = to_array(&t, out);
+    ppq_tensor_unref(&t);
+    ppq_diag_destroy(d);
+    return result_of(st);
+}
+
+ppq_result ppq_array_save(const ppq_callbacks *cb, const char *path, const ppq_array *a)
+{
+    ppq_callbacks own = *cb;
+    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    ppq_tensor t = { 0 };
+    ppq_status st = from_array(a, &t);
+    if (st == PPQ_OK)
+        st = ppq_npy_save(path, &t, d);
+    ppq_tensor_unref(&t);
+    ppq_diag_destroy(d);
+    return result_of(st);
+}
+
+void ppq_array_free(ppq_array *a)
+{
+    if (!a)
+        return;
+    free(a->data);
+    *a = (ppq_array){ 0 };
+}
+
+// ---- nets ----------------------------------------------------------------------------------------
+
+struct ppq_net {
+    ppq_callbacks cb;
+    ppq_diag *diag;
+    ppq_settings *settings;
+    ppq_session *session;
+    ppq_exec *exec;
+};
+
+ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path, ppq_engine engine,
+                        int threads, ppq_net **out)
+{
+    ppq_net *n = calloc(1, sizeof(*n));
+    if (!n)
+        return PPQ_RESULT_BAD;
+    n->cb = *cb;
+    n->diag = ppq_diag_create(forward_message, &n->cb);
+    n->settings = ppq_settings_create();
+    ppq_status st = ppq_session_create(n->settings, n->diag, &n->session);
+    if (st == PPQ_OK)
+        st = ppq_session_load(n->session, model_path);
+    if (st == PPQ_OK) {
+        const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT,
+                                  .reference = engine == PPQ_ENGINE_REFERENCE,
+                                  .n_threads = threads };
+        st = ppq_exec_create(n->session->graph, &o, &n->exec, n->diag);
+    }
+    if (st != PPQ_OK) {
+        ppq_net_destroy(n);
+        return result_of(st);
+    }
+    *out = n;
+    return PPQ_RESULT_OK;
+}
+
+void ppq_net_destroy(ppq_net *n)
+{
+    if (!n)
+        return;
+    ppq_exec_destroy(n->exec);
+    ppq_session_destroy(n->session);
+    ppq_settings_destroy(n->settings);
+    ppq_diag_destroy(n->diag);
+    free(n);
+}
+
+size_t ppq_net_n_inputs(const ppq_net *n)
+{
+    return (size_t) n->session->graph->n_inputs;
+}
+
+size_t ppq_net_n_outputs(const ppq_net *n)
+{
+    return (size_t) n->session->graph->n_outputs;
+}
+
+const char *ppq_net_input(const ppq_net *n, size_t i)
+{
+    return n->session->graph->inputs[i]->name;
+}
+
+const char *ppq_net_output(const ppq_net *n, size_t i)
+{
+    return n->session->graph->outputs[i]->name;
+}
+
+typedef struct watcher {
+    ppq_watch_fn fn;
+    void *user;
+} watcher;
+
+static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+{
+    (void) user;
+    return side == PPQ_OUT && op->out[slot];
+}
+
+static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
+                      const ppq_tensor *quant)
+{
+    const watcher *w = user;
+    (void) side;
+    (void) raw;
+    if (quant->dtype != PPQ_DT_F32)
+        return PPQ_OK;
+    ppq_tensor plain;
+    PPQ_TRY(ppq_tensor_to_layout(quant, PPQ_LAYOUT_PLAIN, NULL, &plain));
+    ppq_array a;
+    const ppq_status st = to_array(&plain, &a);
+    if (st == PPQ_OK) {
+        w->fn(w->user, op->out[slot]->name, &a);
+        ppq_array_free(&a);
+    }
+    ppq_tensor_unref(&plain);
+    return st;
+}
+
+ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
+                       void *user)
+{
+    const size_t ni = ppq_net_n_inputs(n), no = ppq_net_n_outputs(n);
+    ppq_tensor *t = calloc(ni + no + 1, sizeof(*t));
+    if (!t)
+        return PPQ_RESULT_BAD;
+    watcher w = { watch, user };
+    const ppq_exec_hook hook = { &w, wants, see };
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < ni && st == PPQ_OK; i++)
+        st = from_array(&in[i], &t[i]);
+    if (st == PPQ_OK)
+        st = ppq_exec_run(n->exec, t, t + ni, watch ? &hook : NULL, n->diag);
+    size_t made = 0;
+    for (; made < no && st == PPQ_OK; made++)
+        st = to_array(&t[ni + made], &out[made]);
+    if (st != PPQ_OK)
+        for (size_t i = 0; i + 1 < made; i++)
+            ppq_array_free(&out[i]);
+    for (size_t i = 0; i < ni + no; i++)
+        ppq_tensor_unref(&t[i]);
+    free(t);
+    return result_of(st);
+}
