@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "parser/build.h"
+#include "parser/functions.h"
 #include "parser/wire.h"
 
 // ---- payloads back into the unpacked messages --------------------------------------------------
@@ -81,7 +82,9 @@ static ppq_status read_opsets(ppq_graph *g, Onnx__ModelProto *m, const ppq_site 
     return PPQ_OK;
 }
 
-static ppq_status read_model(ppq_graph *g, Onnx__ModelProto *m, const ppq_site *s)
+// Everything but the graph itself, in which calls of functions are expanded.
+static ppq_status read_model(ppq_graph *g, Onnx__ModelProto *m, ppq_pbmem *mem, ppq_arena *scratch,
+                             const ppq_site *s)
 {
     if (!m->has_ir_version || !m->graph)
         return ppq_site_fail(s, PPQ_ERR_MODEL, "not an ONNX model: it has no %s",
@@ -94,6 +97,7 @@ static ppq_status read_model(ppq_graph *g, Onnx__ModelProto *m, const ppq_site *
                       (long long) m->ir_version, PPQ_IR_NEWEST);
     g->ir_version = m->ir_version;
     PPQ_TRY(read_opsets(g, m, s));
+    PPQ_TRY(ppq_inline_functions(m, g, mem, scratch, s));
     Onnx__ModelProto e = *m;
     e.has_ir_version = false;
     e.graph = NULL;
@@ -112,7 +116,7 @@ static bool has_external_data(const Onnx__GraphProto *g)
 static ppq_status check_graph(const ppq_graph *g, ppq_diag *d)
 {
     PPQ_TRY(ppq_graph_verify(g, d));
-    ppq_arena *scratch = ppq_arena_create("parse");
+    ppq_arena *scratch = ppq_arena_create("topo");
     ppq_op **order;
     size_t n;
     const ppq_status st = ppq_graph_topo(g, scratch, &order, &n, d);
@@ -150,19 +154,21 @@ static ppq_status parse_mapping(const ppq_mapping *map, const char *dir, const c
     ppq_pbmem_init(&mem, wire.size * 32 + ((size_t) 64 << 20));
     ppq_external *external = ppq_external_create(dir);
     const ppq_tensor_reader reader = { .map = map, .mem = &mem, .external = external };
+    ppq_arena *scratch = ppq_arena_create("parse");
     ppq_graph *g = ppq_graph_create();
     g->source = ppq_arena_printf(g->arena, "%s", source);
 
     Onnx__ModelProto *m;
     ppq_status st = unpack(&wire, &mem, &s, &m);
     if (st == PPQ_OK)
-        st = read_model(g, m, &s);
+        st = read_model(g, m, &mem, scratch, &s);
     if (st == PPQ_OK) {
         g->had_external_data = has_external_data(m->graph);
         st = ppq_build_graph(&(ppq_build){ .graph = g, .reader = &reader, .diag = d }, m->graph);
     }
     if (st == PPQ_OK)
         st = check_graph(g, d);
+    ppq_arena_destroy(scratch);
     ppq_external_destroy(external);
     ppq_pbmem_fini(&mem);
     ppq_wire_fini(&wire);
