@@ -31,6 +31,8 @@ static double coordinate(const ppq_resample *r, const ppq_resample_axis *a, int6
     }
     case PPQ_COORD_PYTORCH_HALF_PIXEL:
         return out == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
+    case PPQ_COORD_TF_HALF_PIXEL_FOR_NN:
+        return (x + 0.5) / a->scale;
     case PPQ_COORD_HALF_PIXEL_SYMMETRIC:
         return in / 2 * (1 - (double) a->out / out) + (x + 0.5) / a->scale - 0.5;
     case PPQ_COORD_HALF_PIXEL:

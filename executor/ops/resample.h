@@ -14,6 +14,7 @@ typedef enum ppq_resample_coord {
     PPQ_COORD_ALIGN_CORNERS,
     PPQ_COORD_ASYMMETRIC,
     PPQ_COORD_TF_CROP_AND_RESIZE,
+    PPQ_COORD_TF_HALF_PIXEL_FOR_NN,
 } ppq_resample_coord;
 
 typedef enum ppq_resample_round {

@@ -27,6 +27,7 @@ static ppq_status read_modes(const ppq_args *a, ppq_resample *r)
                                           "align_corners",
                                           "asymmetric",
                                           "tf_crop_and_resize",
+                                          "tf_half_pixel_for_nn", // opset 11 only
                                           NULL };
     static const char *const rounds[] = { "round_prefer_floor", "round_prefer_ceil", "floor",
                                           "ceil", NULL };

@@ -74,11 +74,16 @@ static ppq_status read_tensor(const char *path, ppq_tensor *out, ppq_diag *d)
 
 // ---- comparing -----------------------------------------------------------------------------------
 
-static bool close_enough(double got, double want)
+static double relative_tolerance(ppq_dtype dt)
+{
+    return dt == PPQ_DT_BF16 ? 0.015625 : dt == PPQ_DT_F16 ? 0.002 : 0.001; // two last places
+}
+
+static bool close_enough(double got, double want, double rtol)
 {
     if (isnan(want) || isnan(got))
         return isnan(want) && isnan(got);
-    return got == want || fabs(got - want) <= 1e-7 + 1e-3 * fabs(want);
+    return got == want || fabs(got - want) <= 1e-7 + rtol * fabs(want);
 }
 
 static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k)
@@ -96,7 +101,7 @@ static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k)
         double x, y;
         ppq_load_f64(got, i, 1, &x);
         ppq_load_f64(want, i, 1, &y);
-        if (!close_enough(x, y)) {
+        if (!close_enough(x, y, relative_tolerance(want->dtype))) {
             snprintf(text, sizeof(text), "output %d [%lld] is %.9g, expected %.9g", k,
                      (long long) i, x, y);
             return because(FAIL, text);
