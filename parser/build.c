@@ -74,22 +74,19 @@ static Onnx__AttributeProto *attr_rest(ppq_arena *scratch, const Onnx__Attribute
     return rest;
 }
 
-static ppq_blob node_extra(ppq_graph *g, const Onnx__NodeProto *node, const ppq_attr *attrs)
+static ppq_blob node_extra(const ppq_build *b, const Onnx__NodeProto *node, const ppq_attr *attrs)
 {
-    ppq_arena *scratch = ppq_arena_create("node-extra");
     Onnx__NodeProto e = *node;
     e.n_input = e.n_output = e.n_attribute = 0;
     e.name = e.op_type = e.domain = NULL;
-    e.attribute = ppq_new_n(scratch, Onnx__AttributeProto *, node->n_attribute);
+    e.attribute = ppq_new_n(b->scratch, Onnx__AttributeProto *, node->n_attribute);
     for (size_t i = 0; i < node->n_attribute; i++) {
         Onnx__AttributeProto *rest =
-            attrs[i].kind == PPQ_ATTR_RAW ? NULL : attr_rest(scratch, node->attribute[i]);
+            attrs[i].kind == PPQ_ATTR_RAW ? NULL : attr_rest(b->scratch, node->attribute[i]);
         if (rest)
             e.attribute[e.n_attribute++] = rest;
     }
-    const ppq_blob blob = ppq_pack_blob(g->arena, &e.base);
-    ppq_arena_destroy(scratch);
-    return blob;
+    return ppq_pack_blob(b->graph->arena, &e.base);
 }
 
 // ---- types -------------------------------------------------------------------------------------
@@ -518,16 +515,15 @@ static void read_var(const ppq_build *b, ppq_op *op, int32_t slot, const char *n
 
 static ppq_status connect(const ppq_build *b, ppq_op *op, const Onnx__NodeProto *node)
 {
-    ppq_arena *scratch = ppq_arena_create("captures");
     // Only raw attributes keep their graphs.
-    Onnx__AttributeProto **raw = ppq_new_n(scratch, Onnx__AttributeProto *, node->n_attribute);
+    Onnx__AttributeProto **raw = ppq_new_n(b->scratch, Onnx__AttributeProto *, node->n_attribute);
     size_t n_raw = 0;
     for (size_t i = 0; i < node->n_attribute; i++)
         if (op->attrs[i].kind == PPQ_ATTR_RAW)
             raw[n_raw++] = node->attribute[i];
     const char **captured;
     size_t n_captured;
-    ppq_captures(raw, n_raw, scratch, &captured, &n_captured);
+    ppq_captures(raw, n_raw, b->scratch, &captured, &n_captured);
     op->n_implicit = (int32_t) n_captured;
     if (n_captured)
         op->in = ppq_new_n(b->graph->arena, ppq_var *, node->n_input + n_captured);
@@ -535,7 +531,6 @@ static ppq_status connect(const ppq_build *b, ppq_op *op, const Onnx__NodeProto 
         read_var(b, op, (int32_t) i, node->input[i]);
     for (size_t i = 0; i < n_captured; i++)
         read_var(b, op, (int32_t) (node->n_input + i), captured[i]);
-    ppq_arena_destroy(scratch);
     for (size_t i = 0; i < node->n_output; i++) {
         if (is_blank(node->output[i]))
             continue;
@@ -560,7 +555,7 @@ static ppq_status add_op(const ppq_build *b, const Onnx__NodeProto *node, const 
         PPQ_TRY(read_attr(b, node->attribute[i], s, &op->attrs[i]));
         op->n_attrs++;
     }
-    op->extra = node_extra(b->graph, node, op->attrs);
+    op->extra = node_extra(b, node, op->attrs);
     return connect(b, op, node);
 }
 

@@ -9,6 +9,7 @@
 typedef struct ppq_build {
     ppq_graph *graph; // its source and opsets are set; everything else is filled in
     const ppq_tensor_reader *reader;
+    ppq_arena *scratch; // must live as long as the call
     bool nested; // names that nothing defines become graph inputs, in the order they are read
     ppq_diag *diag;
 } ppq_build;

@@ -124,13 +124,13 @@ static ppq_status check_graph(const ppq_graph *g, ppq_diag *d)
     return st;
 }
 
-static ppq_status unpack(const ppq_wire *w, ppq_pbmem *mem, const ppq_site *s,
-                         Onnx__ModelProto **out)
+static ppq_status unpack(ppq_wire *w, ppq_pbmem *mem, const ppq_site *s, Onnx__ModelProto **out)
 {
     Onnx__ModelProto *m = onnx__model_proto__unpack(&mem->allocator, w->size, w->bytes);
     if (!m)
         return ppq_site_fail(s, PPQ_ERR_NOMEM, "it cannot be unpacked within %zu bytes of memory",
                              mem->limit);
+    ppq_wire_drop_bytes(w);
     restore_graph(w, m->graph ? m->graph : &(Onnx__GraphProto) ONNX__GRAPH_PROTO__INIT);
     *out = m;
     return PPQ_OK;
@@ -149,6 +149,7 @@ static ppq_status parse_mapping(const ppq_mapping *map, const char *dir, const c
                              map->size, PPQ_WIRE_MAX_SIZE);
     ppq_wire wire;
     PPQ_TRY(ppq_wire_strip(map->data, map->size, &onnx__model_proto__descriptor, source, &wire, d));
+    ppq_mapping_forget(map);
     // Far more than any real model needs, far less than a hostile one could ask for.
     ppq_pbmem mem;
     ppq_pbmem_init(&mem, wire.size * 32 + ((size_t) 64 << 20));
@@ -164,7 +165,8 @@ static ppq_status parse_mapping(const ppq_mapping *map, const char *dir, const c
         st = read_model(g, m, &mem, scratch, &s);
     if (st == PPQ_OK) {
         g->had_external_data = has_external_data(m->graph);
-        st = ppq_build_graph(&(ppq_build){ .graph = g, .reader = &reader, .diag = d }, m->graph);
+        const ppq_build b = { .graph = g, .reader = &reader, .scratch = scratch, .diag = d };
+        st = ppq_build_graph(&b, m->graph);
     }
     if (st == PPQ_OK)
         st = check_graph(g, d);

@@ -55,6 +55,12 @@ void ppq_mapping_close(ppq_mapping *m)
     *m = (ppq_mapping){ 0 };
 }
 
+void ppq_mapping_forget(const ppq_mapping *m)
+{
+    if (m->owned && m->data)
+        (void) madvise((void *) (uintptr_t) m->data, m->size, MADV_DONTNEED);
+}
+
 void ppq_mapping_copy(const ppq_mapping *m, void *dst, const unsigned char *src, size_t n)
 {
     enum { CHUNK = 8 << 20 };

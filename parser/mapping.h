@@ -15,6 +15,8 @@ typedef struct ppq_mapping {
 // A regular file only; folders, pipes and devices are refused.
 PPQ_NODISCARD ppq_status ppq_mapping_open(const char *path, ppq_mapping *out, ppq_diag *d);
 void ppq_mapping_close(ppq_mapping *m);
+// Drops what has been read so far from memory; it is read again when needed.
+void ppq_mapping_forget(const ppq_mapping *m);
 // Copies n bytes that lie within the mapping and drops their pages.
 void ppq_mapping_copy(const ppq_mapping *m, void *dst, const unsigned char *src, size_t n);
 

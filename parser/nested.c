@@ -78,8 +78,12 @@ static ppq_status build(const ppq_graph *outer, Onnx__GraphProto *p, ppq_pbmem *
     // No files: external data was brought in when the outer graph was read.
     ppq_external *none = ppq_external_create(NULL);
     const ppq_tensor_reader reader = { .mem = mem, .external = none };
-    const ppq_status st = ppq_build_graph(
-        &(ppq_build){ .graph = g, .reader = &reader, .nested = true, .diag = d }, p);
+    ppq_arena *scratch = ppq_arena_create("nested");
+    const ppq_build b = {
+        .graph = g, .reader = &reader, .scratch = scratch, .nested = true, .diag = d
+    };
+    const ppq_status st = ppq_build_graph(&b, p);
+    ppq_arena_destroy(scratch);
     ppq_external_destroy(none);
     if (st == PPQ_OK)
         *out = (ppq_nested){ g, count_formal(g, p) };

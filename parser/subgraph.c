@@ -106,6 +106,10 @@ static void collect_name(void *user, char **name)
 void ppq_captures(Onnx__AttributeProto *const *attrs, size_t n_attrs, ppq_arena *a,
                   const char ***names, size_t *n_names)
 {
+    *names = NULL;
+    *n_names = 0;
+    if (!n_attrs)
+        return;
     struct collect c = { .arena = a, .seen = ppq_map_create() };
     ppq_captures_visit(attrs, n_attrs, collect_name, &c);
     ppq_map_destroy(c.seen);

@@ -282,6 +282,13 @@ ppq_status ppq_wire_strip(const void *bytes, size_t n, const ProtobufCMessageDes
     return PPQ_OK;
 }
 
+void ppq_wire_drop_bytes(ppq_wire *w)
+{
+    free(w->bytes);
+    w->bytes = NULL;
+    w->size = 0;
+}
+
 void ppq_wire_fini(ppq_wire *w)
 {
     free(w->bytes);

@@ -29,6 +29,8 @@ typedef struct ppq_wire {
 PPQ_NODISCARD ppq_status ppq_wire_strip(const void *bytes, size_t n,
                                         const ProtobufCMessageDescriptor *root, const char *source,
                                         ppq_wire *out, ppq_diag *d);
+// Frees `bytes` once they are unpacked; the payloads stay.
+void ppq_wire_drop_bytes(ppq_wire *w);
 void ppq_wire_fini(ppq_wire *w);
 
 #endif
