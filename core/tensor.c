@@ -226,7 +226,7 @@ void ppq_shape_strides(const ppq_shape *s, int64_t *strides)
     int64_t n = 1;
     for (int i = s->rank - 1; i >= 0; i--) {
         strides[i] = n;
-        n *= s->dim[i];
+        n = (int64_t) ((uint64_t) n * (uint64_t) s->dim[i]); // wraps when another one is 0
     }
 }
 
