@@ -178,7 +178,11 @@ ppq_status ppq_infer_out(ppq_infer_ctx *c, int i, ppq_dtype dt, const ppq_shape 
 {
     if (i >= c->op->n_out)
         return PPQ_OK;
-    if (ppq_shape_known(s) && ppq_shape_bytes(s, dt == PPQ_DT_NONE ? PPQ_DT_U8 : dt) == SIZE_MAX) {
+    ppq_shape some = *s; // without dimensions of 0, which would hide absurd other ones
+    for (int k = 0; k < s->rank; k++)
+        some.dim[k] = s->dim[k] == 0 ? 1 : s->dim[k];
+    if (ppq_shape_known(s) &&
+        ppq_shape_bytes(&some, dt == PPQ_DT_NONE ? PPQ_DT_U8 : dt) == SIZE_MAX) {
         char b[192];
         return ppq_infer_fail(c, "output %d would have the shape %s, more than can be addressed", i,
                               ppq_shape_str(s, b, sizeof(b)));

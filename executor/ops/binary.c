@@ -23,9 +23,14 @@ void ppq_binary_apply(ppq_binary_loop loop, const ppq_tensor *a, const ppq_tenso
     ppq_shape_strides(&dst->shape, sd);
     const int r = ppq_dims_collapse(dst->shape.rank, dim, (int64_t *const[]){ sa, sb, sd }, 3) - 1;
     int64_t at[PPQ_MAX_RANK] = { 0 }, ia = 0, ib = 0, id = 0;
+    // Both can stand still where only a further input of a fold has this dimension.
+    const bool still = sa[r] == 0 && sb[r] == 0;
     for (;;) {
-        loop(ppq_element(a, ia), ppq_element(b, ib), ppq_element(dst, id), dim[r], sa[r] != 0,
+        unsigned char *to = ppq_element(dst, id);
+        loop(ppq_element(a, ia), ppq_element(b, ib), to, still ? 1 : dim[r], sa[r] != 0,
              sb[r] != 0);
+        if (still)
+            ppq_fill(to + ppq_dtype_size(dst->dtype), to, dim[r] - 1, ppq_dtype_size(dst->dtype));
         int i = r - 1;
         for (; i >= 0; i--) {
             ia += sa[i];

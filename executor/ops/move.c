@@ -150,6 +150,9 @@ void ppq_copy_dense(void *dst, const void *src, const int64_t *src_stride, const
                     int rank, size_t es)
 {
     int64_t ds[PPQ_MOVE_RANK], n = 1;
+    for (int i = 0; i < rank; i++)
+        if (dim[i] == 0)
+            return; // the others may be absurd
     for (int i = rank - 1; i >= 0; i--) {
         ds[i] = n;
         n *= dim[i];

@@ -201,6 +201,8 @@ static ppq_status plan(const ppq_args *a, ppq_resample *r, target *targets, ppq_
         PPQ_TRY(read_roi(a, axes, n_axes, targets));
     if (a->run && n_axes > 0 && !by_size && !by_scale)
         return ppq_args_fail(a, "neither scales nor sizes are given");
+    if (a->run && crop && n_axes > 0 && isnan(targets[axes[0]].roi_start))
+        return ppq_args_fail(a, "roi is missing");
     for (int i = 0; i < x->rank; i++)
         PPQ_TRY(size_of(a, i, &targets[i], crop, x->dim[i], &out->dim[i]));
     return PPQ_OK;
@@ -233,8 +235,6 @@ static ppq_status run(ppq_kernel_ctx *c)
             r.coord != PPQ_COORD_TF_CROP_AND_RESIZE || (t->roi_start == 0 && t->roi_end == 1);
         if (!t->listed || (whole && t->scale == 1 && out.dim[i] == x->dim[i]))
             continue;
-        if (r.coord == PPQ_COORD_TF_CROP_AND_RESIZE && (isnan(t->roi_start) || isnan(t->roi_end)))
-            return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "roi is missing");
         axes[n_axes++] =
             (ppq_resample_axis){ i, x->dim[i], out.dim[i], t->scale, t->roi_start, t->roi_end };
     }
@@ -243,6 +243,13 @@ static ppq_status run(ppq_kernel_ctx *c)
 
 static ppq_status forward(ppq_kernel_ctx *c)
 {
+    const ppq_args a = ppq_args_run(c);
+    target targets[PPQ_MAX_RANK];
+    ppq_resample r;
+    ppq_shape out;
+    PPQ_TRY(plan(&a, &r, targets, &out));
+    if (!ppq_shape_known(&out))
+        return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "the output's size is not determined");
     if (ppq_op_attr(c->op, "mode") && !ppq_op_attr_is(c->op, "mode", "nearest"))
         return ppq_run_widened(c, run);
     return ppq_run_moved(c, 0, run);
