@@ -35,6 +35,9 @@ static bool is_blank(const char *s)
     return !s || !s[0];
 }
 
+// More than any model has; they bound what is searched one by one.
+enum { MAX_SYMBOLS = 16384, MAX_ATTRS = 1024, MAX_SUBGRAPHS = 64 };
+
 // ---- what the graph's own fields do not hold ---------------------------------------------------
 
 static Onnx__TensorProto without_data(const Onnx__TensorProto *t)
@@ -96,6 +99,10 @@ static ppq_status read_dim(const ppq_build *b, const Onnx__TensorShapeProto__Dim
 {
     *out = PPQ_DIM_UNKNOWN;
     if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) {
+        if (b->graph->n_symbols > MAX_SYMBOLS)
+            return ppq_site_fail(s, PPQ_ERR_UNSUPPORTED,
+                                 "more than %d different symbolic dimensions are not handled",
+                                 MAX_SYMBOLS);
         if (!is_blank(d->dim_param))
             *out = ppq_graph_symbol(b->graph, d->dim_param);
     } else if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
@@ -559,10 +566,23 @@ static ppq_status add_op(const ppq_build *b, const Onnx__NodeProto *node, const 
     return connect(b, op, node);
 }
 
+static ppq_status check_counts(const Onnx__NodeProto *node, const ppq_site *s)
+{
+    if (node->n_attribute > MAX_ATTRS)
+        return ppq_site_fail(s, PPQ_ERR_UNSUPPORTED,
+                             "it has %zu attributes, at most %d are handled", node->n_attribute,
+                             MAX_ATTRS);
+    size_t n = 0;
+    for (size_t i = 0; i < node->n_attribute; i++)
+        n += node->attribute[i]->n_graphs + (node->attribute[i]->g != NULL);
+    if (n > MAX_SUBGRAPHS)
+        return ppq_site_fail(s, PPQ_ERR_UNSUPPORTED, "it has %zu subgraphs, at most %d are handled",
+                             n, MAX_SUBGRAPHS);
+    return PPQ_OK;
+}
+
 static ppq_status add_nodes(const ppq_build *b, const Onnx__GraphProto *p)
 {
-    // More attributes than any op has; bounds the quadratic search for repeated ones.
-    enum { MAX_ATTRS = 1024 };
     size_t n_unnamed = 0;
     for (size_t i = 0; i < p->n_node; i++) {
         const Onnx__NodeProto *node = p->node[i];
@@ -575,9 +595,7 @@ static ppq_status add_nodes(const ppq_build *b, const Onnx__GraphProto *p)
         const ppq_site s = op_site(b, name);
         if (is_blank(node->op_type))
             return ppq_site_fail(&s, PPQ_ERR_MODEL, "node %zu has no op_type", i);
-        if (node->n_attribute > MAX_ATTRS)
-            return ppq_site_fail(&s, PPQ_ERR_MODEL, "it has %zu attributes, at most %d are handled",
-                                 node->n_attribute, MAX_ATTRS);
+        PPQ_TRY(check_counts(node, &s));
         if (strcmp(node->op_type, "Constant") == 0 && !domain_of(node)[0])
             PPQ_TRY(add_constant(b, node, &s));
         else

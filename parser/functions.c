@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/map.h"
+#include "parser/opset.h"
 
 // Functions may call functions this deep.
 enum { MAX_CALL_DEPTH = 64 };
@@ -252,19 +253,19 @@ static ppq_status rename_node(const struct call *c, const struct scope *scope, O
 static bool opsets_fit(const struct inliner *in, const Onnx__FunctionProto *f)
 {
     for (size_t i = 0; i < f->n_opset_import; i++) {
-        const int64_t have = ppq_graph_opset(in->graph, text(f->opset_import[i]->domain));
+        const int64_t have = ppq_graph_opset(in->graph, ppq_opset_domain(f->opset_import[i]));
         if (have && have != f->opset_import[i]->version)
             return false;
     }
     return true;
 }
 
-static void import_domains(const struct inliner *in, const Onnx__FunctionProto *f)
+static ppq_status import_domains(const struct inliner *in, const Onnx__FunctionProto *f)
 {
     for (size_t i = 0; i < f->n_opset_import; i++)
-        if (!ppq_graph_opset(in->graph, text(f->opset_import[i]->domain)))
-            ppq_graph_set_opset(in->graph, text(f->opset_import[i]->domain),
-                                f->opset_import[i]->version);
+        if (!ppq_graph_opset(in->graph, ppq_opset_domain(f->opset_import[i])))
+            PPQ_TRY(ppq_opset_import(in->graph, f->opset_import[i], in->site));
+    return PPQ_OK;
 }
 
 // ---- calls -------------------------------------------------------------------------------------
@@ -341,8 +342,9 @@ static ppq_status expand_call(struct inliner *in, const Onnx__NodeProto *n, stru
     in->n_calls++;
     in->depth++;
     fn->active = fn->inlined = true;
-    import_domains(in, fn->proto);
-    const ppq_status st = expand_body(&c, out);
+    ppq_status st = import_domains(in, fn->proto);
+    if (st == PPQ_OK)
+        st = expand_body(&c, out);
     fn->active = false;
     in->depth--;
     ppq_map_destroy(c.outer);

@@ -4,6 +4,7 @@
 
 #include "parser/build.h"
 #include "parser/functions.h"
+#include "parser/opset.h"
 #include "parser/wire.h"
 
 // ---- payloads back into the unpacked messages --------------------------------------------------
@@ -53,18 +54,13 @@ static ppq_status read_opsets(ppq_graph *g, Onnx__ModelProto *m, const ppq_site 
     size_t kept = 0;
     for (size_t i = 0; i < m->n_opset_import; i++) {
         Onnx__OperatorSetIdProto *o = m->opset_import[i];
-        const char *domain = o->domain ? o->domain : "";
-        const int64_t before = ppq_graph_opset(g, domain);
-        if (o->version < 1)
+        const int64_t before = ppq_graph_opset(g, ppq_opset_domain(o));
+        if (!before)
+            PPQ_TRY(ppq_opset_import(g, o, s));
+        else if (before != o->version)
             return ppq_site_fail(s, PPQ_ERR_MODEL,
-                                 "opset version of domain '%s' is %lld, must be "
-                                 "1 or more",
-                                 domain, (long long) o->version);
-        if (before && before != o->version)
-            return ppq_site_fail(s, PPQ_ERR_MODEL,
-                                 "domain '%s' is imported with opset %lld and %lld", domain,
-                                 (long long) before, (long long) o->version);
-        ppq_graph_set_opset(g, domain, o->version);
+                                 "domain '%s' is imported with opset %lld and %lld",
+                                 ppq_opset_domain(o), (long long) before, (long long) o->version);
         // Only what the graph's fields cannot hold stays in model_extra.
         if (o->base.n_unknown_fields)
             m->opset_import[kept++] = o;

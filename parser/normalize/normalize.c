@@ -277,10 +277,10 @@ struct unknown {
     size_t n;
 };
 
-static void warn_unknown(const ppq_graph *g, const struct unknown *u, ppq_diag *d)
+static void warn_unknown(const ppq_graph *g, const struct unknown *u, bool suggest, ppq_diag *d)
 {
     const ppq_op *op = u->first;
-    const char *near = op->domain[0] ? NULL : ppq_op_def_nearest(op->type);
+    const char *near = op->domain[0] || !suggest ? NULL : ppq_op_def_nearest(op->type);
     const ppq_site s = { .source = g->source, .op = op->name, .diag = d };
     ppq_site_warn(&s, "op type '%s%s%s' is not known and is passed through (%zu such op%s)%s%s%s",
                   op->domain, op->domain[0] ? "::" : "", op->type, u->n, u->n == 1 ? "" : "s",
@@ -307,8 +307,10 @@ static void report_unknown(const ppq_graph *g, ppq_diag *d)
         }
         u->n++;
     }
+    // Looking for a similar name takes long; nobody reads a thousand suggestions.
+    enum { MAX_SUGGESTIONS = 20 };
     for (size_t i = 0; i < n; i++)
-        warn_unknown(g, &all[i], d);
+        warn_unknown(g, &all[i], i < MAX_SUGGESTIONS, d);
     ppq_map_destroy(by_type);
     ppq_arena_destroy(scratch);
 }
