@@ -60,7 +60,7 @@ static ppq_status run(ppq_kernel_ctx *c)
     bn b = { .c = c, .r = ppq_real_of(c) };
     if (!b.r)
         return PPQ_ERR_UNSUPPORTED;
-    b.batch = s->dim[0];
+    b.batch = ppq_shape_numel(s) ? s->dim[0] : 0;
     b.channels = s->rank > 1 ? s->dim[1] : 1;
     b.size = s->rank > 2 ? ppq_product(s->rank - 2, s->dim + 2) : 1;
     const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);

@@ -1,4 +1,4 @@
-#include "executor/ops/conv_float.h"
+#include "executor/ops/conv_direct.h"
 #include "executor/ops/conv_shape.h"
 #include "executor/ops/real.h"
 

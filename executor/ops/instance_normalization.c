@@ -23,6 +23,8 @@ static ppq_status run(ppq_kernel_ctx *c)
     if (!r)
         return PPQ_ERR_UNSUPPORTED;
     const ppq_shape *s = &c->in[0]->shape;
+    if (ppq_shape_numel(s) == 0)
+        return PPQ_OK;
     const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
     const int64_t size = ppq_product(s->rank - 2, s->dim + 2);
     for (int64_t i = 0; i < s->dim[0] * s->dim[1]; i++) {

@@ -53,14 +53,17 @@ static ppq_status run(ppq_kernel_ctx *c)
     ppq_status st = PPQ_OK;
     if (has_bias)
         st = ppq_norm_param(c, r, c->in[2], axis, &bias, &bias_period);
-    for (int64_t i = 0; st == PPQ_OK && n && i < rows; i++) {
+    // Without elements there are still statistics to write, if they are wanted.
+    const int64_t used_rows = n || c->op->n_out > 1 ? rows : 0;
+    for (int64_t i = 0; st == PPQ_OK && i < used_rows; i++) {
         const void *x = ppq_at(r, c->in[0], i * n);
         double mean, variance;
         ppq_moments(r, x, n, &mean, &variance);
         const double inv = 1 / sqrt(variance + eps);
-        r->normalize(ppq_at(r, &c->out[0], i * n), x, n, mean, inv,
-                     ppq_at(r, &scale, i * n % scale_period),
-                     has_bias ? ppq_at(r, &bias, i * n % bias_period) : NULL);
+        if (n)
+            r->normalize(ppq_at(r, &c->out[0], i * n), x, n, mean, inv,
+                         ppq_at(r, &scale, i * n % scale_period),
+                         has_bias ? ppq_at(r, &bias, i * n % bias_period) : NULL);
         statistics(c, r, i, mean, inv);
     }
     ppq_tensor_unref(&scale);

@@ -13,6 +13,12 @@ typedef struct ppq_product_shape {
     ppq_shape y;     // of the output; rank -1 when not even that is known
 } ppq_product_shape;
 
+// The i-th dimension from the end; 1 where there is none, negative when it is not known.
+static inline int64_t ppq_dim_from_end(const ppq_shape *s, int i)
+{
+    return s->rank >= i ? s->dim[s->rank - i] : s->rank < 0 ? PPQ_DIM_UNKNOWN : 1;
+}
+
 bool ppq_product_shape_init(ppq_product_shape *p, const ppq_shape *a, const ppq_shape *b,
                             ppq_reason *why);
 // y[0] from a and b, the inputs in those slots.
