@@ -16,6 +16,7 @@ struct fact {
 
 struct ppq_normalizer {
     ppq_graph *graph;
+    const char *prefix; // of new names: tensors of a subgraph must not hide those around it
     int64_t opset;
     bool only_f32; // no other float type occurs, so a float of unknown type is a float32
     ppq_arena *arena;
@@ -28,6 +29,11 @@ struct ppq_normalizer {
 ppq_graph *ppq_normalizer_graph(const ppq_normalizer *n)
 {
     return n->graph;
+}
+
+const char *ppq_normalizer_prefix(const ppq_normalizer *n)
+{
+    return n->prefix;
 }
 
 int64_t ppq_normalizer_opset(const ppq_normalizer *n)
@@ -166,8 +172,8 @@ static ppq_status apply_rules(ppq_normalizer *n, ppq_op *op)
     return worst;
 }
 
-static ppq_status normalize_graph(ppq_graph *g, int64_t opset, bool only_f32, size_t *n_rewritten,
-                                  ppq_diag *d);
+static ppq_status normalize_graph(ppq_graph *g, const char *prefix, int64_t opset, bool only_f32,
+                                  size_t *n_rewritten, ppq_diag *d);
 
 // What the outer graph knows about captured tensors is all a subgraph knows about them.
 static void tell_captured(const ppq_normalizer *n, const ppq_op *op, const char **names,
@@ -196,7 +202,9 @@ static ppq_status normalize_nested(ppq_normalizer *n, ppq_op *op, const char *at
     st = ppq_nested_captures(op, scratch, &names, &n_names, n->diag);
     if (st == PPQ_OK) {
         tell_captured(n, op, names, n_names, nested.graph);
-        st = normalize_graph(nested.graph, n->opset, n->only_f32, &n_rewritten, n->diag);
+        const char *prefix =
+            ppq_arena_printf(scratch, "%s%s/%s_%zu/", n->prefix, op->name, attr, index);
+        st = normalize_graph(nested.graph, prefix, n->opset, n->only_f32, &n_rewritten, n->diag);
     }
     if (st == PPQ_OK && n_rewritten) {
         n->n_rewritten += n_rewritten;
@@ -256,10 +264,11 @@ static ppq_status visit_ops(ppq_normalizer *n, ppq_arena *scratch)
     return worst;
 }
 
-static ppq_status normalize_graph(ppq_graph *g, int64_t opset, bool only_f32, size_t *n_rewritten,
-                                  ppq_diag *d)
+static ppq_status normalize_graph(ppq_graph *g, const char *prefix, int64_t opset, bool only_f32,
+                                  size_t *n_rewritten, ppq_diag *d)
 {
     ppq_normalizer n = { .graph = g,
+                         .prefix = prefix,
                          .opset = opset,
                          .only_f32 = only_f32 && uses_only_f32(g),
                          .arena = ppq_arena_create("normalize"),
@@ -320,7 +329,7 @@ ppq_status ppq_normalize(ppq_graph *g, ppq_diag *d)
     const int64_t opset = ppq_graph_opset(g, "");
     if (opset && opset < PPQ_NORMAL_OPSET) {
         size_t n_rewritten;
-        PPQ_TRY(normalize_graph(g, opset, true, &n_rewritten, d));
+        PPQ_TRY(normalize_graph(g, "", opset, true, &n_rewritten, d));
         ppq_graph_set_opset(g, "", PPQ_NORMAL_OPSET);
         ppq_graph_compact(g);
     }

@@ -6,7 +6,8 @@
 
 static const char *name_of(ppq_normalizer *n, const ppq_op *op, const char *what)
 {
-    return ppq_arena_printf(ppq_normalizer_graph(n)->arena, "%s_%s", op->name, what);
+    return ppq_arena_printf(ppq_normalizer_graph(n)->arena, "%s%s_%s", ppq_normalizer_prefix(n),
+                            op->name, what);
 }
 
 static ppq_status no_memory(const ppq_normalizer *n, const ppq_op *op)

@@ -20,7 +20,8 @@ typedef struct ppq_normalize_rule {
 extern const ppq_normalize_rule *const ppq_normalize_rules[]; // NULL-terminated
 
 ppq_graph *ppq_normalizer_graph(const ppq_normalizer *n);
-int64_t ppq_normalizer_opset(const ppq_normalizer *n); // the model was written for
+const char *ppq_normalizer_prefix(const ppq_normalizer *n); // of names rules make
+int64_t ppq_normalizer_opset(const ppq_normalizer *n);      // the model was written for
 // As far as inference and declarations know; rank -1 and NONE otherwise.
 ppq_shape ppq_normalizer_shape(const ppq_normalizer *n, const ppq_var *v);
 // The type of a tensor that must be a float.
