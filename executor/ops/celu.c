@@ -1,6 +1,7 @@
+#include "executor/ops/fast_math.h"
 #include "executor/ops/unary.h"
 
 // Y = max(0, X) + min(0, alpha * (e ^ (X / alpha) - 1))
-UNARY_ATTRS(TYPES_FLOAT, "alpha", 1.0f, "", 0, fmax((T) 0, x) + fmin((T) 0, a *expm1(x / a)))
+UNARY_ATTRS(TYPES_FLOAT, "alpha", 1.0f, "", 0, x > 0 ? x : a * fast_expm1(x / a))
 
 const ppq_op_def ppq_op_celu = UNARY_DEF("Celu", 12);

@@ -275,18 +275,32 @@ void ppq_store_f64(ppq_tensor *t, int64_t first, int64_t n, const double *src,
     }
 }
 
-// The only pair of wide types where a stop at double would round twice.
-static void long_to_float(const ppq_tensor *src, ppq_tensor *dst, int64_t n)
+#define CONVERT_EACH(from, to, expr)          \
+    do {                                      \
+        const from *s = ppq_tensor_data(src); \
+        to *d = ppq_tensor_data(dst);         \
+        for (int64_t i = 0; i < n; i++)       \
+            d[i] = (expr);                    \
+        return true;                          \
+    } while (0)
+
+// Pairs that are frequent, or where a stop at double would round twice (64 bits to float).
+static bool convert_directly(const ppq_tensor *src, ppq_tensor *dst, int64_t n)
 {
-    const int64_t *s = ppq_i64(src);
-    const uint64_t *u = ppq_tensor_data(src);
-    float *d = ppq_f32(dst);
-    if (src->dtype == PPQ_DT_I64)
-        for (int64_t i = 0; i < n; i++)
-            d[i] = (float) s[i];
-    else
-        for (int64_t i = 0; i < n; i++)
-            d[i] = (float) u[i];
+    const ppq_dtype from = src->dtype, to = dst->dtype;
+    if (from == PPQ_DT_I64 && to == PPQ_DT_F32)
+        CONVERT_EACH(int64_t, float, (float) s[i]);
+    if (from == PPQ_DT_U64 && to == PPQ_DT_F32)
+        CONVERT_EACH(uint64_t, float, (float) s[i]);
+    if (from == PPQ_DT_F32 && to == PPQ_DT_F16)
+        CONVERT_EACH(float, uint16_t, ppq_f32_to_f16(s[i]));
+    if (from == PPQ_DT_F32 && to == PPQ_DT_BF16)
+        CONVERT_EACH(float, uint16_t, ppq_f32_to_bf16(s[i]));
+    if (from == PPQ_DT_F16 && to == PPQ_DT_F32)
+        CONVERT_EACH(uint16_t, float, ppq_f16_to_f32(s[i]));
+    if (from == PPQ_DT_BF16 && to == PPQ_DT_F32)
+        CONVERT_EACH(uint16_t, float, ppq_bf16_to_f32(s[i]));
+    return false;
 }
 
 void ppq_convert(const ppq_tensor *src, ppq_tensor *dst, ppq_convert_mode mode)
@@ -298,10 +312,8 @@ void ppq_convert(const ppq_tensor *src, ppq_tensor *dst, ppq_convert_mode mode)
             memcpy(ppq_tensor_data(dst), ppq_tensor_data(src), ppq_tensor_bytes(src));
         return;
     }
-    if (dst->dtype == PPQ_DT_F32 && (src->dtype == PPQ_DT_I64 || src->dtype == PPQ_DT_U64)) {
-        long_to_float(src, dst, n);
+    if (convert_directly(src, dst, n))
         return;
-    }
     const bool exact = ppq_dtype_is_integer(src->dtype) && ppq_dtype_is_integer(dst->dtype);
     for (int64_t i = 0; i < n; i += CHUNK) {
         const int64_t m = PPQ_MIN(n - i, (int64_t) CHUNK);

@@ -128,22 +128,35 @@ static ppq_status make_filter(ppq_kernel_ctx *c, const ppq_resample *r, const pp
 // ------------------------------------------------------------------------------------
 
 // [outer, in, inner] -> [outer, out, inner]
-#define FILTER_AXIS(name, T)                                                               \
-    static void name(const filter *f, double outside, const T *src, T *dst, int64_t outer, \
-                     int64_t in, int64_t inner)                                            \
-    {                                                                                      \
-        for (int64_t o = 0; o < outer; o++, src += in * inner)                             \
-            for (int64_t i = 0; i < f->out; i++, dst += inner) {                           \
-                const int64_t *at = f->at + i * f->taps;                                   \
-                const double *weight = f->weight + i * f->taps;                            \
-                for (int64_t k = 0; k < inner; k++)                                        \
-                    dst[k] = f->outside[i] ? (T) outside : 0;                              \
-                for (int64_t t = 0; t < f->taps && !f->outside[i]; t++) {                  \
-                    const T w = (T) weight[t], *s = src + at[t] * inner;                   \
-                    for (int64_t k = 0; k < inner; k++)                                    \
-                        dst[k] += w * s[k];                                                \
-                }                                                                          \
-            }                                                                              \
+#define FILTER_AXIS(name, T)                                                                      \
+    static void name##_rows(const filter *f, double outside, const T *src, T *dst, int64_t outer, \
+                            int64_t in)                                                           \
+    {                                                                                             \
+        for (int64_t o = 0; o < outer; o++, src += in, dst += f->out)                             \
+            for (int64_t i = 0; i < f->out; i++) {                                                \
+                const int64_t *at = f->at + i * f->taps;                                          \
+                const double *weight = f->weight + i * f->taps;                                   \
+                double sum = 0;                                                                   \
+                for (int64_t t = 0; t < f->taps; t++)                                             \
+                    sum += weight[t] * (double) src[at[t]];                                       \
+                dst[i] = (T) (f->outside[i] ? outside : sum);                                     \
+            }                                                                                     \
+    }                                                                                             \
+    static void name(const filter *f, double outside, const T *src, T *dst, int64_t outer,        \
+                     int64_t in, int64_t inner)                                                   \
+    {                                                                                             \
+        for (int64_t o = 0; o < outer; o++, src += in * inner)                                    \
+            for (int64_t i = 0; i < f->out; i++, dst += inner) {                                  \
+                const int64_t *at = f->at + i * f->taps;                                          \
+                const double *weight = f->weight + i * f->taps;                                   \
+                for (int64_t k = 0; k < inner; k++)                                               \
+                    dst[k] = f->outside[i] ? (T) outside : 0;                                     \
+                for (int64_t t = 0; t < f->taps && !f->outside[i]; t++) {                         \
+                    const T w = (T) weight[t], *s = src + at[t] * inner;                          \
+                    for (int64_t k = 0; k < inner; k++)                                           \
+                        dst[k] += w * s[k];                                                       \
+                }                                                                                 \
+            }                                                                                     \
     }
 FILTER_AXIS(filter_f32, float)
 FILTER_AXIS(filter_f64, double)
@@ -157,8 +170,12 @@ static ppq_status filter_axis(ppq_kernel_ctx *c, const ppq_resample *r, const pp
     const int64_t inner = ppq_dims_product(&src->shape, a->axis + 1, src->shape.rank);
     const void *from = ppq_tensor_data(src);
     void *to = ppq_tensor_data(dst);
-    if (src->dtype == PPQ_DT_F32)
+    if (src->dtype == PPQ_DT_F32 && inner == 1)
+        filter_f32_rows(&f, r->outside_value, from, to, outer, a->in);
+    else if (src->dtype == PPQ_DT_F32)
         filter_f32(&f, r->outside_value, from, to, outer, a->in, inner);
+    else if (inner == 1)
+        filter_f64_rows(&f, r->outside_value, from, to, outer, a->in);
     else
         filter_f64(&f, r->outside_value, from, to, outer, a->in, inner);
     ppq_tensor_unref(&f.memory);

@@ -1,6 +1,7 @@
+#include "executor/ops/fast_math.h"
 #include "executor/ops/unary.h"
 
 // Y = X * sigmoid(alpha * X)
-UNARY_ATTRS(TYPES_FLOAT, "alpha", 1.0f, "", 0, x / (1 + exp(-a * x)))
+UNARY_ATTRS(TYPES_FLOAT, "alpha", 1.0f, "", 0, x / (1 + fast_exp(-a * x)))
 
 const ppq_op_def ppq_op_swish = UNARY_DEF("Swish", 24);

@@ -9,13 +9,19 @@ typedef struct wide {
     uint64_t lo, hi;
 } wide;
 
+#define SELECT_LOOP(x_at, y_at)     \
+    for (int64_t i = 0; i < n; i++) \
+    d[i] = cond[i] ? x[x_at] : y[y_at]
 #define SELECT(type)                                         \
     do {                                                     \
         const type *x = px, *y = py;                         \
         type *d = pd;                                        \
         if (sc && sx && sy)                                  \
-            for (int64_t i = 0; i < n; i++)                  \
-                d[i] = cond[i] ? x[i] : y[i];                \
+            SELECT_LOOP(i, i);                               \
+        else if (sc && sx)                                   \
+            SELECT_LOOP(i, 0);                               \
+        else if (sc && sy)                                   \
+            SELECT_LOOP(0, i);                               \
         else                                                 \
             for (int64_t i = 0; i < n; i++)                  \
                 d[i] = cond[i * sc] ? x[i * sx] : y[i * sy]; \
