@@ -9,22 +9,27 @@ typedef struct wide {
     uint64_t lo, hi;
 } wide;
 
-#define SELECT_LOOP(x_at, y_at)     \
-    for (int64_t i = 0; i < n; i++) \
-    d[i] = cond[i] ? x[x_at] : y[y_at]
-#define SELECT(type)                                         \
-    do {                                                     \
-        const type *x = px, *y = py;                         \
-        type *d = pd;                                        \
-        if (sc && sx && sy)                                  \
-            SELECT_LOOP(i, i);                               \
-        else if (sc && sx)                                   \
-            SELECT_LOOP(i, 0);                               \
-        else if (sc && sy)                                   \
-            SELECT_LOOP(0, i);                               \
-        else                                                 \
-            for (int64_t i = 0; i < n; i++)                  \
-                d[i] = cond[i * sc] ? x[i * sx] : y[i * sy]; \
+#define SELECT_LOOP(x_i, y_i)         \
+    for (int64_t i = 0; i < n; i++) { \
+        const T xi = x_i, yi = y_i;   \
+        d[i] = cond[i] ? xi : yi;     \
+    }
+#define SELECT(type)                                  \
+    do {                                              \
+        typedef type T;                               \
+        const T *x = px, *y = py, x0 = *x, y0 = *y;   \
+        T *d = pd;                                    \
+        if (sc && sx && sy)                           \
+            SELECT_LOOP(x[i], y[i])                   \
+        else if (sc && sx)                            \
+            SELECT_LOOP(x[i], y0)                     \
+        else if (sc && sy)                            \
+            SELECT_LOOP(x0, y[i])                     \
+        else if (sc)                                  \
+            SELECT_LOOP(x0, y0)                       \
+        else /* the whole row from one side */        \
+            for (int64_t i = 0; i < n; i++)           \
+                d[i] = *cond ? x[i * sx] : y[i * sy]; \
     } while (0)
 
 static void select_row(const uint8_t *cond, int64_t sc, const void *px, int64_t sx, const void *py,
