@@ -26,7 +26,7 @@ ppq_status ppq_qdq_layout_of(ppq_kernel_ctx *c, ppq_qdq_layout *l)
     bool fits;
     if (block > 0) {
         l->block = block;
-        l->n_scales = (l->axis + block - 1) / block;
+        l->n_scales = l->axis / block + (l->axis % block != 0);
         fits = s->rank == x->rank;
         for (int i = 0; fits && i < x->rank; i++)
             fits = s->dim[i] == (i == axis ? l->n_scales : x->dim[i]);
