@@ -26,15 +26,17 @@ static ppq_status forward(const void *state, ppq_kernel_ctx *c)
 {
     (void) state;
     const ppq_nhwc d = ppq_nhwc_of(&c->in[0]->shape);
+    const int64_t row = d.channels * ppq_nhwc_repeats(d);
     ppq_tensor temp;
-    PPQ_TRY(ppq_kernel_temp(c, (size_t) d.channels * 2 * sizeof(float), &temp));
-    float *scale = ppq_tensor_data(&temp), *shift = scale + d.channels;
+    PPQ_TRY(ppq_kernel_temp(c, (size_t) row * 2 * sizeof(float), &temp));
+    float *scale = ppq_tensor_data(&temp), *shift = scale + row;
     fold(c, d.channels, scale, shift);
-    const float *x = ppq_f32(c->in[0]);
-    float *y = ppq_f32(&c->out[0]);
-    for (int64_t p = 0; p < d.batch * d.pixels; p++, x += d.channels, y += d.channels)
-        for (int64_t i = 0; i < d.channels; i++)
-            y[i] = x[i] * scale[i] + shift[i];
+    ppq_nhwc_repeat(scale, d, ppq_nhwc_repeats(d));
+    ppq_nhwc_repeat(shift, d, ppq_nhwc_repeats(d));
+    const int64_t size = d.batch * d.pixels * d.channels;
+    for (int64_t at = 0; at < size; at += row)
+        ppq_nhwc_affine(ppq_f32(&c->out[0]) + at, ppq_f32(c->in[0]) + at, scale, shift,
+                        PPQ_MIN(row, size - at));
     ppq_tensor_unref(&temp);
     return PPQ_OK;
 }

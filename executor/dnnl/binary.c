@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "executor/dnnl/nhwc.h"
 
 // Add, Sub, Mul, Div and PRelu of a tensor with one value per channel, [N or 1, C, 1, ...],
@@ -50,15 +52,20 @@ static ppq_status run(ppq_kernel_ctx *c, row_fn row)
     const ppq_shape in[2] = { c->in[0]->shape, c->in[1]->shape };
     const int big = big_input(in, &c->out[0].shape);
     const ppq_nhwc d = ppq_nhwc_of(&c->out[0].shape);
-    const ppq_shape *small = &in[1 - big];
-    const int64_t batch_step = ppq_shape_numel(small) == d.channels ? 0 : d.channels;
-    const float *x = ppq_f32(c->in[big]);
-    float *y = ppq_f32(&c->out[0]);
+    const int64_t times = ppq_nhwc_repeats(d), size = d.pixels * d.channels;
+    const int64_t batch_step = ppq_shape_numel(&in[1 - big]) == d.channels ? 0 : d.channels;
+    ppq_tensor values;
+    PPQ_TRY(ppq_kernel_temp(c, (size_t) (times * d.channels) * sizeof(float), &values));
+    float *v = ppq_tensor_data(&values);
     for (int64_t n = 0; n < d.batch; n++) {
-        const float *v = ppq_f32(c->in[1 - big]) + n * batch_step;
-        for (int64_t p = 0; p < d.pixels; p++, x += d.channels, y += d.channels)
-            row(y, big ? v : x, big ? x : v, d.channels);
+        const float *x = ppq_f32(c->in[big]) + n * size;
+        float *y = ppq_f32(&c->out[0]) + n * size;
+        memcpy(v, ppq_f32(c->in[1 - big]) + n * batch_step, (size_t) d.channels * sizeof(*v));
+        ppq_nhwc_repeat(v, d, times);
+        for (int64_t at = 0; at < size; at += times * d.channels)
+            row(y + at, big ? v : x + at, big ? x + at : v, PPQ_MIN(times * d.channels, size - at));
     }
+    ppq_tensor_unref(&values);
     return PPQ_OK;
 }
 
@@ -89,4 +96,4 @@ DEFINE_BINARY(add, "Add", supports, a[i] + b[i])
 DEFINE_BINARY(sub, "Sub", supports, a[i] - b[i])
 DEFINE_BINARY(mul, "Mul", supports, a[i] * b[i])
 DEFINE_BINARY(div, "Div", supports, a[i] / b[i])
-DEFINE_BINARY(p_relu, "PRelu", supports_p_relu, a[i] < 0 ? a[i] * b[i] : a[i])
+DEFINE_BINARY(p_relu, "PRelu", supports_p_relu, a[i] * (a[i] < 0 ? b[i] : 1.0f))

@@ -51,9 +51,8 @@ static ppq_status forward(const void *state, ppq_kernel_ctx *c)
         float *y = ppq_f32(&c->out[0]) + n * d.pixels * d.channels;
         statistics(x, d, mean, sq);
         fold(c, d, mean, sq, scale, shift);
-        for (int64_t p = 0; p < d.pixels; p++, x += d.channels, y += d.channels)
-            for (int64_t i = 0; i < d.channels; i++)
-                y[i] = x[i] * scale[i] + shift[i];
+        for (int64_t p = 0; p < d.pixels; p++)
+            ppq_nhwc_affine(y + p * d.channels, x + p * d.channels, scale, shift, d.channels);
     }
     ppq_tensor_unref(&temp);
     return PPQ_OK;

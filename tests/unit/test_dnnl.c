@@ -23,12 +23,17 @@ typedef struct attr {
 
 typedef struct kernel_case {
     const char *kernel, *op;
-    ppq_shape in[MAX_IN]; // rank 0 ends the list
-    attr attrs[MAX_ATTR]; // name NULL ends the list
-    unsigned constants;   // bit i: input i never changes
-    bool refused;         // the kernel does not want it
+    ppq_shape in[MAX_IN];    // rank 0 ends the list, ABSENT leaves one out
+    attr attrs[MAX_ATTR];    // name NULL ends the list
+    unsigned constants;      // bit i: input i never changes
+    bool refused;            // the kernel does not want it
+    int64_t ints[MAX_IN][8]; // inputs of shape INTS hold these
 } kernel_case;
 
+#define ABSENT     \
+    {              \
+        .rank = -1 \
+    }
 #define SHAPE1(a)               \
     {                           \
         .rank = 1, .dim = { a } \
@@ -220,6 +225,55 @@ static const kernel_case cases[] = {
     { "nhwc-concat", "Concat", { SHAPE4(2, 3, 5, 6), SHAPE4(2, 3, 5, 1) }, { INT("axis", -1) } },
     { "nhwc-concat", "Concat", { SHAPE4(2, 3, 5, 6), SHAPE4(2, 3, 2, 6) }, { INT("axis", 2) } },
     { "nhwc-concat", "Concat", { SHAPE4(2, 3, 5, 6), SHAPE4(1, 3, 5, 6) }, { INT("axis", 0) } },
+    { "nhwc-resize",
+      "Resize",
+      { SHAPE4(2, 5, 7, 8), ABSENT, ABSENT, SHAPE1(4) },
+      { TEXT("mode", "linear") },
+      0,
+      false,
+      { { 0 }, { 0 }, { 0 }, { 2, 5, 15, 12 } } },
+    { "nhwc-resize",
+      "Resize",
+      { SHAPE4(2, 5, 7, 8), ABSENT, ABSENT, SHAPE1(4) },
+      { TEXT("coordinate_transformation_mode", "asymmetric"), TEXT("nearest_mode", "floor") },
+      8,
+      false,
+      { { 0 }, { 0 }, { 0 }, { 2, 5, 14, 4 } } },
+    { "nhwc-pad",
+      "Pad",
+      { SHAPE4(2, 5, 7, 8), SHAPE1(8) },
+      { TEXT("mode", "reflect") },
+      0,
+      false,
+      { { 0 }, { 0, 0, 2, 1, 0, 0, 3, 0 } } },
+    { "nhwc-pad",
+      "Pad",
+      { SHAPE4(2, 5, 7, 8), SHAPE1(8) },
+      { { NULL } },
+      2,
+      false,
+      { { 0 }, { 0, 1, 2, 1, 1, 4, -3, 0 } } },
+    { "nhwc-pad",
+      "Pad",
+      { SHAPE4(2, 5, 7, 8), SHAPE1(4), ABSENT, SHAPE1(2) },
+      { { NULL } },
+      0,
+      false,
+      { { 0 }, { 1, 2, 3, 4 }, { 0 }, { 1, -1 } } },
+    { "nhwc-slice",
+      "Slice",
+      { SHAPE4(2, 5, 7, 8), SHAPE1(2), SHAPE1(2), SHAPE1(2), SHAPE1(2) },
+      { { NULL } },
+      0,
+      false,
+      { { 0 }, { 1, 0 }, { 4, 6 }, { 1, -2 }, { 1, 2 } } },
+    { "nhwc-slice",
+      "Slice",
+      { SHAPE4(2, 5, 7, 8), SHAPE1(2), SHAPE1(2), ABSENT },
+      { { NULL } },
+      0,
+      false,
+      { { 0 }, { 1, 2 }, { 2, 4 } } },
 };
 
 // A case, set up.
@@ -244,7 +298,8 @@ static ppq_op *make_op(ppq_graph *g, const kernel_case *k, int n_in)
     op->def = ppq_op_def_find("", k->op);
     ck_assert_ptr_nonnull(op->def);
     for (int i = 0; i < n_in; i++)
-        ppq_graph_set_input(g, op, i, ppq_graph_add_var(g, NULL));
+        if (k->in[i].rank > 0)
+            ppq_graph_set_input(g, op, i, ppq_graph_add_var(g, NULL));
     ppq_graph_set_output(g, op, 0, ppq_graph_add_var(g, NULL));
     for (int i = 0; i < MAX_ATTR && k->attrs[i].name; i++) {
         const attr *a = &k->attrs[i];
@@ -281,6 +336,38 @@ static void fill(ppq_tensor *t, int slot, uint32_t seed)
     }
 }
 
+static bool holds_ints(const kernel_case *k, int i)
+{
+    for (int v = 0; v < 8; v++)
+        if (k->ints[i][v])
+            return true;
+    return false;
+}
+
+static void fixture_input(fixture *f, int i)
+{
+    const kernel_case *k = f->k;
+    const bool constant = k->constants >> i & 1, ints = holds_ints(k, i);
+    const bool last = f->kernel->channels_last && k->in[i].rank >= 3 && !constant;
+    f->in_shape[i] = k->in[i];
+    f->has_in[i] = k->in[i].rank > 0;
+    if (!f->has_in[i])
+        return;
+    f->in_dtype[i] = ints ? PPQ_DT_I64 : PPQ_DT_F32;
+    ck_assert_int_eq(ppq_tensor_alloc(&f->in[i], f->in_dtype[i], &k->in[i]), PPQ_OK);
+    if (ints)
+        memcpy(ppq_tensor_data(&f->in[i]), k->ints[i], ppq_tensor_bytes(&f->in[i]));
+    else
+        fill(&f->in[i], i, (uint32_t) i + 1);
+    ck_assert_int_eq(ppq_tensor_to_layout(&f->in[i],
+                                          last ? PPQ_LAYOUT_CHANNELS_LAST : PPQ_LAYOUT_PLAIN, NULL,
+                                          &f->kernel_in[i]),
+                     PPQ_OK);
+    f->in_ptr[i] = &f->in[i];
+    f->kernel_in_ptr[i] = &f->kernel_in[i];
+    f->constant[i] = constant ? &f->in[i] : NULL;
+}
+
 static void fixture_init(fixture *f, const kernel_case *k)
 {
     *f = (fixture){ .k = k, .kernel = find_kernel(k->kernel) };
@@ -289,22 +376,8 @@ static void fixture_init(fixture *f, const kernel_case *k)
     f->d = ppq_diag_create(NULL, NULL);
     f->g = ppq_graph_create();
     f->op = make_op(f->g, k, f->n_in);
-    for (int i = 0; i < f->n_in; i++) {
-        const bool constant = k->constants >> i & 1;
-        const bool last = f->kernel->channels_last && k->in[i].rank >= 3 && !constant;
-        ck_assert_int_eq(ppq_tensor_alloc(&f->in[i], PPQ_DT_F32, &k->in[i]), PPQ_OK);
-        fill(&f->in[i], i, (uint32_t) i + 1);
-        ck_assert_int_eq(ppq_tensor_to_layout(&f->in[i],
-                                              last ? PPQ_LAYOUT_CHANNELS_LAST : PPQ_LAYOUT_PLAIN,
-                                              NULL, &f->kernel_in[i]),
-                         PPQ_OK);
-        f->in_ptr[i] = &f->in[i];
-        f->kernel_in_ptr[i] = &f->kernel_in[i];
-        f->constant[i] = constant ? &f->in[i] : NULL;
-        f->in_shape[i] = k->in[i];
-        f->in_dtype[i] = PPQ_DT_F32;
-        f->has_in[i] = true;
-    }
+    for (int i = 0; i < f->n_in; i++)
+        fixture_input(f, i);
     f->out_shape[0].rank = -1;
     ppq_infer_ctx c = { .op = f->op,
                         .opset = 21,
