@@ -216,11 +216,12 @@ static void count_remaining(const ppq_graph *g, ppq_forecast *f)
             f->n_avoidable += is_dq(p) && same_constant(p, op, 1) && same_constant(p, op, 2);
         } else if (is_dq(op)) {
             const ppq_var *v = op->out[0];
-            bool needed = v && v->is_output;
+            // Every float reader gets a DQ of its own, a graph output too.
+            size_t readers = v && v->is_output;
             for (int32_t u = 0; v && u < v->n_uses; u++)
-                needed |= !f->fate[v->uses[u].op->id].integer;
-            f->fate[i] = (ppq_fate){ needed ? op->type : "", true, NULL };
-            f->n_dequantize += needed;
+                readers += !f->fate[v->uses[u].op->id].integer;
+            f->fate[i] = (ppq_fate){ readers ? op->type : "", true, NULL };
+            f->n_dequantize += readers;
         }
     }
 }

@@ -27,8 +27,7 @@ static bool size_allowed(const ppq_op *op)
 
 static bool foldable(const ppq_op *op)
 {
-    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM) ||
-        ppq_op_is(op, "DequantizeLinear"))
+    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM))
         return false;
     for (int32_t k = 0; k < op->n_in; k++)
         if (op->in[k] && !ppq_var_is_const(op->in[k]))

@@ -384,6 +384,8 @@ ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path, ppq_eng
     ppq_status st = ppq_session_create(n->settings, n->diag, &n->session);
     if (st == PPQ_OK)
         st = ppq_session_load(n->session, model_path);
+    if (st == PPQ_OK && engine != PPQ_ENGINE_REFERENCE)
+        st = ppq_session_fold(n->session);
     if (st == PPQ_OK) {
         const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT,
                                   .reference = engine == PPQ_ENGINE_REFERENCE,

@@ -191,11 +191,34 @@ static ppq_status run_listed(ppq_session *s, const char *name)
     return platform_lists(s, name) && !pass_is_off(s, name) ? run_pass(s, name) : PPQ_OK;
 }
 
+ppq_status ppq_session_fold(ppq_session *s)
+{
+    static const char *const rewrites[] = { "infer-shapes", "fold-constants", NULL };
+    return run_common(s, rewrites);
+}
+
+static ppq_status refuse_quantized(ppq_session *s)
+{
+    size_t n = 0;
+    const char *first = "";
+    for (size_t i = s->graph->n_ops; i-- > 0;)
+        if (ppq_op_is(s->graph->ops[i], "QuantizeLinear") ||
+            ppq_op_is(s->graph->ops[i], "DequantizeLinear")) {
+            n++;
+            first = s->graph->ops[i]->name;
+        }
+    return n ? ppq_fail(s->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "prepare", .op = first },
+                        "the model is quantized already: it has %zu Q and DQ ops, the first is '%s'",
+                        n, first)
+             : PPQ_OK;
+}
+
 ppq_status ppq_session_prepare(ppq_session *s)
 {
     static const char *const rewrites[] = { "infer-shapes",    "fold-constants", "infer-shapes",
                                             "remove-identity", "fold-batch-norm", "fold-bias",
                                             "simplify-gemm",   "batch-norm-to-conv", NULL };
+    PPQ_TRY(refuse_quantized(s));
     PPQ_TRY(run_common(s, rewrites));
     const double t = now();
     PPQ_TRY(ppq_place_ops(s->graph, s->platform, s->settings, s->diag));

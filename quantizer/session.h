@@ -39,7 +39,9 @@ PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
 // Gives a graph input a shape; dimensions below zero keep what the model says.
 PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input,
                                                const ppq_shape *shape);
-// Float rewrites and placement.
+// Folds what depends on constants only: for running a model as it is.
+PPQ_NODISCARD ppq_status ppq_session_fold(ppq_session *s);
+// Float rewrites and placement. A model that carries Q/DQ pairs already is refused.
 PPQ_NODISCARD ppq_status ppq_session_prepare(ppq_session *s);
 // Calibration and everything after it.
 PPQ_NODISCARD ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data);

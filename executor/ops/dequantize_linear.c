@@ -13,6 +13,26 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 enum { CHUNK = 512 };
 
+// 8 bits to float32 with one scale.
+static bool run_common_case(ppq_kernel_ctx *c, const ppq_qdq_layout *l)
+{
+    const ppq_dtype from = c->in[0]->dtype;
+    const ppq_tensor *zero = c->op->n_in > 2 ? c->in[2] : NULL;
+    if (c->out[0].dtype != PPQ_DT_F32 || c->in[1]->dtype != PPQ_DT_F32 || l->n_scales != 1 ||
+        l->block != l->axis || (from != PPQ_DT_U8 && from != PPQ_DT_I8))
+        return false;
+    double z = 0;
+    if (zero)
+        ppq_load_f64(zero, 0, 1, &z);
+    const float s = *ppq_f32(c->in[1]), o = (float) z;
+    const uint8_t *u = ppq_tensor_data(c->in[0]);
+    const int8_t *i8 = ppq_tensor_data(c->in[0]);
+    float *y = ppq_f32(&c->out[0]);
+    for (int64_t i = 0; i < l->axis; i++)
+        y[i] = ((from == PPQ_DT_U8 ? (float) u[i] : (float) i8[i]) - o) * s;
+    return true;
+}
+
 static ppq_status forward(ppq_kernel_ctx *c)
 {
     ppq_qdq_layout l;
@@ -21,6 +41,8 @@ static ppq_status forward(ppq_kernel_ctx *c)
     if (!ppq_convert_knows(c->in[0]->dtype) || !ppq_dtype_is_float(c->out[0].dtype))
         return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "cannot turn %s into %s",
                                ppq_dtype_name(c->in[0]->dtype), ppq_dtype_name(c->out[0].dtype));
+    if (run_common_case(c, &l))
+        return PPQ_OK;
     double x[CHUNK];
     const bool one = l.block == l.axis && l.n_scales == 1;
     double s = 0, z = 0;
@@ -54,6 +76,7 @@ const ppq_op_def ppq_op_dequantize_linear = {
     .in_max = 3,
     .out_min = 1,
     .out_max = 1,
+    .traits = PPQ_OP_LAYOUT_FREE,
     .infer = infer,
     .forward = forward,
 };

@@ -49,6 +49,29 @@ static bool integer_range(ppq_dtype dt, double *lo, double *hi)
 
 enum { CHUNK = 512 };
 
+// float32 to 8 bits with one scale: what activations of quantized models are.
+static bool run_common_case(ppq_kernel_ctx *c, const ppq_qdq_layout *l, double lo, double hi)
+{
+    const ppq_dtype to = c->out[0].dtype;
+    const ppq_tensor *zero = c->op->n_in > 2 ? c->in[2] : NULL;
+    if (c->in[0]->dtype != PPQ_DT_F32 || c->in[1]->dtype != PPQ_DT_F32 || l->n_scales != 1 ||
+        l->block != l->axis || (to != PPQ_DT_U8 && to != PPQ_DT_I8))
+        return false;
+    double z = 0;
+    if (zero)
+        ppq_load_f64(zero, 0, 1, &z);
+    const ppq_qparam p = { *ppq_f32(c->in[1]), (float) z, lo, hi, PPQ_ROUND_HALF_EVEN };
+    int32_t q[CHUNK];
+    uint8_t *y = ppq_tensor_data(&c->out[0]);
+    for (int64_t i = 0; i < l->axis; i += CHUNK) {
+        const int64_t n = PPQ_MIN(l->axis - i, CHUNK);
+        ppq_quantize_i32(ppq_f32(c->in[0]) + i, q, n, &p);
+        for (int64_t k = 0; k < n; k++)
+            y[i + k] = (uint8_t) q[k];
+    }
+    return true;
+}
+
 static ppq_status forward(ppq_kernel_ctx *c)
 {
     ppq_qdq_layout l;
@@ -60,6 +83,8 @@ static ppq_status forward(ppq_kernel_ctx *c)
     if (!ppq_convert_knows(to) || !ppq_convert_knows(c->in[0]->dtype))
         return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "cannot turn %s into %s",
                                ppq_dtype_name(c->in[0]->dtype), ppq_dtype_name(to));
+    if (integer && run_common_case(c, &l, lo, hi))
+        return PPQ_OK;
     double x[CHUNK], s = 1, z = 0;
     const bool one = l.block == l.axis && l.n_scales == 1;
     for (int64_t o = 0; o < l.outer; o++)
@@ -97,6 +122,7 @@ const ppq_op_def ppq_op_quantize_linear = {
     .in_max = 3,
     .out_min = 1,
     .out_max = 1,
+    .traits = PPQ_OP_LAYOUT_FREE,
     .infer = infer,
     .forward = forward,
 };
