@@ -290,7 +290,9 @@ ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn writ
     if (!j->session || !j->session->graph)
         return out_of_order(j, "ppq_job_inspect");
     ppq_buf b = { 0 };
-    const ppq_status st = ppq_inspect(j->session, view, json != 0, &b);
+    ppq_status st = j->prepared ? PPQ_OK : ppq_session_infer(j->session);
+    if (st == PPQ_OK)
+        st = ppq_inspect(j->session, view, json != 0, &b);
     if (st == PPQ_OK)
         write(user, ppq_buf_str(&b), b.n);
     ppq_buf_free(&b);

@@ -448,7 +448,7 @@ static void inspect_ops(const ppq_graph *g, ppq_buf *b)
 static ppq_status inspect_fusion(const ppq_session *s, bool json, ppq_buf *b)
 {
     ppq_arena *a = ppq_arena_create("fusion");
-    ppq_forecast f;
+    ppq_forecast f = { 0 };
     const ppq_status st = ppq_forecast_ort(s->graph, a, &f, s->diag);
     ppq_json_writer w = ppq_json_writer_init(b);
     if (st == PPQ_OK && json)
@@ -456,14 +456,19 @@ static ppq_status inspect_fusion(const ppq_session *s, bool json, ppq_buf *b)
     tally *t = ppq_new(a, tally);
     for (size_t i = 0; st == PPQ_OK && i < s->graph->n_ops; i++) {
         const ppq_op *op = s->graph->ops[i];
-        if (f.fate[i].becomes[0])
+        const bool linear = ppq_op_is(op, "QuantizeLinear") || ppq_op_is(op, "DequantizeLinear");
+        if (f.fate[i].becomes[0] && !linear)
             count(t, f.fate[i].becomes, 1);
-        if (!json && !ppq_op_is(op, "QuantizeLinear") && !ppq_op_is(op, "DequantizeLinear"))
+        if (!json && !linear)
             ppq_buf_printf(b, "%-20s -> %-24s %s%s%s\n", op->type,
                            f.fate[i].becomes[0] ? f.fate[i].becomes : "(absorbed)", op->name,
                            f.fate[i].why_float ? ": float, " : "",
                            f.fate[i].why_float ? f.fate[i].why_float : "");
     }
+    if (f.n_quantize)
+        count(t, "QuantizeLinear", f.n_quantize);
+    if (f.n_dequantize)
+        count(t, "DequantizeLinear", f.n_dequantize);
     sort_tally(t);
     if (st == PPQ_OK && json) {
         for (size_t i = 0; i < t->n; i++)

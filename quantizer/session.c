@@ -191,6 +191,11 @@ static ppq_status run_listed(ppq_session *s, const char *name)
     return platform_lists(s, name) && !pass_is_off(s, name) ? run_pass(s, name) : PPQ_OK;
 }
 
+ppq_status ppq_session_infer(ppq_session *s)
+{
+    return run_pass(s, "infer-shapes");
+}
+
 ppq_status ppq_session_fold(ppq_session *s)
 {
     static const char *const rewrites[] = { "infer-shapes", "fold-constants", NULL };

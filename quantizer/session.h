@@ -39,6 +39,8 @@ PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
 // Gives a graph input a shape; dimensions below zero keep what the model says.
 PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input,
                                                const ppq_shape *shape);
+// Shapes and types as far as they follow from the inputs.
+PPQ_NODISCARD ppq_status ppq_session_infer(ppq_session *s);
 // Folds what depends on constants only: for running a model as it is.
 PPQ_NODISCARD ppq_status ppq_session_fold(ppq_session *s);
 // Float rewrites and placement. A model that carries Q/DQ pairs already is refused.
