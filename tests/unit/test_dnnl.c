@@ -594,6 +594,193 @@ START_TEST(threads_do_not_matter)
 }
 END_TEST
 
+// ---- the seam: stored integers -------------------------------------------------------------
+
+// A 3x3 convolution of C channels to O on H x W, channels-last, with everything that quantization
+// can ask for.
+enum { C = 16, O = 8, H = 6, W = 7 };
+
+typedef struct seam_case {
+    ppq_dtype src, dst;
+    int32_t src_zero, dst_zero;
+    int n_post;
+    ppq_dnnl_post post[2];
+} seam_case;
+
+static const seam_case seam_cases[] = {
+    { PPQ_DT_U8, PPQ_DT_U8, 0, 0, 0, { { PPQ_DNNL_POST_SUM } } },
+    { PPQ_DT_U8, PPQ_DT_U8, 0, 3, 1, { { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_RELU } } },
+    { PPQ_DT_U8, PPQ_DT_I8, 9, -5, 0, { { PPQ_DNNL_POST_SUM } } },
+    { PPQ_DT_I8,
+      PPQ_DT_I8,
+      0,
+      0,
+      1,
+      { { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_CLIP, .alpha = -1.5f, .beta = 2.0f } } },
+    { PPQ_DT_U8, PPQ_DT_F32, 0, 0, 1, { { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_RELU } } },
+    { PPQ_DT_U8,
+      PPQ_DT_U8,
+      0,
+      0,
+      2,
+      { { PPQ_DNNL_POST_SUM, .scale = 0.02f, .dtype = PPQ_DT_U8 },
+        { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_RELU } } },
+    { PPQ_DT_U8, PPQ_DT_U8, 0, 0, 1, { { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_LOGISTIC } } },
+    { PPQ_DT_U8, PPQ_DT_U8, 0, 10, 1, { { PPQ_DNNL_POST_ELTWISE, PPQ_DNNL_HARD_SWISH } } },
+};
+
+typedef struct seam {
+    const seam_case *k;
+    unsigned char src[H * W * C];
+    signed char wei[O * C * 9];
+    float bias[O], packed_bias[O], wei_scale[O];
+    unsigned char old[H * W * O]; // what dst holds before: the operand of a sum
+    union {
+        unsigned char q[H * W * O];
+        float f[H * W * O];
+    } dst;
+    ppq_dnnl_quant quant;
+} seam;
+
+static void seam_init(seam *s, const seam_case *k)
+{
+    *s = (seam){ .k = k };
+    uint32_t seed = 7;
+    for (size_t i = 0; i < sizeof(s->src); i++)
+        s->src[i] = (unsigned char) ((seed = seed * 1664525u + 1013904223u) >> 24);
+    // Small enough that no sum of two products saturates where there is no VNNI, nor s8 sources
+    // lose their lowest bit.
+    for (size_t i = 0; i < sizeof(s->wei); i++)
+        s->wei[i] = (signed char) ((int) ((seed = seed * 1664525u + 1013904223u) >> 26) - 32) & ~1;
+    for (int i = 0; i < O; i++) {
+        s->bias[i] = 0.3f * (float) (i - 3);
+        s->wei_scale[i] = 0.002f + 0.0005f * (float) i;
+    }
+    memset(s->old, 40, sizeof(s->old));
+    s->quant = (ppq_dnnl_quant){ .src_scale = 0.03f,
+                                 .dst_scale = k->dst == PPQ_DT_F32 ? 1 : 0.05f,
+                                 .src_zero = k->src_zero,
+                                 .dst_zero = k->dst_zero,
+                                 .wei_scale = s->wei_scale,
+                                 .n_wei_scale = O };
+    ppq_dnnl_bias(&s->quant, s->bias, O, s->packed_bias);
+}
+
+static int src_at(const seam *s, int y, int x, int c)
+{
+    if (y < 0 || y >= H || x < 0 || x >= W)
+        return 0;
+    const int v = s->src[(y * W + x) * C + c];
+    return (s->k->src == PPQ_DT_I8 ? (signed char) v : v) - s->k->src_zero;
+}
+
+static double post_at(const seam *s, const ppq_dnnl_post *p, int i, double v)
+{
+    if (p->kind == PPQ_DNNL_POST_SUM)
+        return v + (double) p->scale * (s->old[i] - p->zero);
+    if (p->alg == PPQ_DNNL_RELU)
+        return v > 0 ? v : 0;
+    if (p->alg == PPQ_DNNL_CLIP)
+        return fmin(fmax(v, (double) p->alpha), (double) p->beta);
+    if (p->alg == PPQ_DNNL_LOGISTIC)
+        return 1 / (1 + exp(-v));
+    return v * fmin(fmax(v + 3, 0), 6) / 6;
+}
+
+// The definition in compat.h, in double.
+static double seam_want(const seam *s, int y, int x, int o)
+{
+    int sum = 0;
+    for (int c = 0; c < C; c++)
+        for (int k = 0; k < 9; k++)
+            sum += src_at(s, y + k / 3 - 1, x + k % 3 - 1, c) * s->wei[(o * C + c) * 9 + k];
+    const int i = (y * W + x) * O + o;
+    double v = (double) s->quant.src_scale * (double) s->wei_scale[o] * sum + (double) s->bias[o];
+    for (int p = 0; p < s->k->n_post; p++)
+        v = post_at(s, &s->k->post[p], i, v);
+    if (s->k->dst == PPQ_DT_F32)
+        return v;
+    const bool is_signed = s->k->dst == PPQ_DT_I8;
+    v = rint(v / (double) s->quant.dst_scale) + s->k->dst_zero;
+    return fmin(fmax(v, is_signed ? -128 : 0), is_signed ? 127 : 255);
+}
+
+static double seam_got(const seam *s, int i)
+{
+    return s->k->dst == PPQ_DT_F32  ? (double) s->dst.f[i]
+           : s->k->dst == PPQ_DT_I8 ? (double) (signed char) s->dst.q[i]
+                                    : (double) s->dst.q[i];
+}
+
+static void seam_run(seam *s)
+{
+    const ppq_layout last = PPQ_LAYOUT_CHANNELS_LAST;
+    const ppq_shape x = SHAPE4(1, C, H, W), w = SHAPE4(O, C, 3, 3), y = SHAPE4(1, O, H, W);
+    const ppq_shape b = SHAPE1(O), bytes = SHAPE1(O * C * 9);
+    const ppq_dnnl_md plain = ppq_dnnl_md_of(PPQ_DT_I8, &w, PPQ_LAYOUT_PLAIN);
+    const ppq_dnnl_operands m = { .src = ppq_dnnl_md_of(s->k->src, &x, last),
+                                  .weights = ppq_dnnl_md_any(&plain),
+                                  .bias = ppq_dnnl_md_of(PPQ_DT_F32, &b, PPQ_LAYOUT_PLAIN),
+                                  .dst = ppq_dnnl_md_of(s->k->dst, &y, last) };
+    const ppq_dnnl_window window = { .n = 2,
+                                     .kernel = { 3, 3 },
+                                     .stride = { 1, 1 },
+                                     .dilation = { 1, 1 },
+                                     .pad_lo = { 1, 1 },
+                                     .pad_hi = { 1, 1 } };
+    const ppq_dnnl_attr how = { .quant = &s->quant, .post = s->k->post, .n_post = s->k->n_post };
+    ppq_dnnl_op *op;
+    ppq_dnnl_call *call;
+    ppq_tensor wei, packed, scratch;
+    ppq_dnnl_set_threads(1);
+    ck_assert_int_eq(ppq_dnnl_conv(&m, &window, false, false, &how, &op), PPQ_OK);
+    ck_assert_int_eq(ppq_tensor_borrow(&wei, PPQ_DT_I8, &bytes, s->wei, NULL, NULL), PPQ_OK);
+    ck_assert_int_eq(ppq_dnnl_pack(op, PPQ_DNNL_WEIGHTS, &plain, &wei, &packed), PPQ_OK);
+    const ppq_shape scratch_size = SHAPE1((int64_t) ppq_dnnl_scratch_bytes(op));
+    ck_assert_int_eq(ppq_tensor_alloc(&scratch, PPQ_DT_U8, &scratch_size), PPQ_OK);
+    if (s->k->dst != PPQ_DT_F32)
+        memcpy(s->dst.q, s->old, sizeof(s->old));
+    ck_assert_int_eq(ppq_dnnl_call_create(op, &call), PPQ_OK);
+    const struct {
+        int arg;
+        void *data;
+    } args[] = { { PPQ_DNNL_SRC, s->src },
+                 { PPQ_DNNL_WEIGHTS, ppq_tensor_data(&packed) },
+                 { PPQ_DNNL_BIAS, s->packed_bias },
+                 { PPQ_DNNL_DST, &s->dst },
+                 { PPQ_DNNL_SCRATCH, ppq_tensor_data(&scratch) } };
+    for (size_t i = 0; i < PPQ_COUNT(args); i++)
+        if (args[i].arg != PPQ_DNNL_SCRATCH || scratch_size.dim[0])
+            ck_assert_int_eq(ppq_dnnl_call_set(call, args[i].arg, args[i].data), PPQ_OK);
+    ck_assert_int_eq(ppq_dnnl_call_run(call), PPQ_OK);
+    ppq_dnnl_call_destroy(call);
+    ppq_dnnl_op_destroy(op);
+    ppq_tensor_unref(&wei);
+    ppq_tensor_unref(&packed);
+    ppq_tensor_unref(&scratch);
+}
+
+START_TEST(quantization_means_what_it_says)
+{
+    static seam s;
+    seam_init(&s, &seam_cases[_i]);
+    seam_run(&s);
+    int off = 0;
+    for (int i = 0; i < H * W * O; i++) {
+        const double want = seam_want(&s, i / O / W, i / O % W, i % O), got = seam_got(&s, i);
+        if (s.k->dst == PPQ_DT_F32) {
+            ck_assert_msg(fabs(got - want) < 1e-4, "case %d: element %d is %g, want %g", _i, i, got,
+                          want);
+            continue;
+        }
+        ck_assert_msg(fabs(got - want) <= 1, "case %d: element %d is %g, want %g", _i, i, got,
+                      want);
+        off += got != want;
+    }
+    ck_assert_msg(off <= 3, "case %d: %d of %d differ by one", _i, off, H * W * O);
+}
+END_TEST
+
 START_TEST(registry_is_sound)
 {
     for (const ppq_kernel *const *k = ppq_builtin_kernels; *k; k++) {
@@ -618,6 +805,9 @@ int main(void)
     tcase_add_loop_test(t, threads_do_not_matter, 0, n);
     tcase_set_timeout(t, 120);
     suite_add_tcase(s, t);
+    TCase *q = tcase_create("seam");
+    tcase_add_loop_test(q, quantization_means_what_it_says, 0, (int) PPQ_COUNT(seam_cases));
+    suite_add_tcase(s, q);
     SRunner *r = srunner_create(s);
     srunner_set_fork_status(r, CK_NOFORK);
     srunner_run_all(r, CK_NORMAL);
