@@ -22,7 +22,9 @@ static ppq_status infer(ppq_infer_ctx *c)
         c->out_shape[i] = *x;
         for (int d = axis; d < x->rank; d++)
             c->out_shape[i].dim[d] = 1;
-        c->out_dtype[i] = c->in_dtype[0] == PPQ_DT_F64 ? PPQ_DT_F64 : PPQ_DT_F32;
+        c->out_dtype[i] = c->in_dtype[0] == PPQ_DT_F64 || c->in_dtype[0] == PPQ_DT_NONE
+                              ? c->in_dtype[0]
+                              : PPQ_DT_F32;
     }
     return PPQ_OK;
 }
