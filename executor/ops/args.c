@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "executor/ops/convert.h"
-#include "executor/ops/types.h"
 
 const ppq_op *ppq_args_op(const ppq_args *a)
 {
@@ -59,6 +58,11 @@ ppq_status ppq_args_fail(const ppq_args *a, const char *fmt, ...)
                     : ppq_kernel_fail(a->run, PPQ_ERR_SHAPE, "%s", buf);
 }
 
+static bool is_index_type(ppq_dtype dt)
+{
+    return dt == PPQ_DT_I64 || dt == PPQ_DT_I32;
+}
+
 ppq_status ppq_args_ints(const ppq_args *a, int i, int64_t *out, int64_t cap, int64_t *n)
 {
     const ppq_tensor *t = ppq_args_value(a, i);
@@ -69,8 +73,9 @@ ppq_status ppq_args_ints(const ppq_args *a, int i, int64_t *out, int64_t cap, in
     if (count > cap)
         return ppq_args_fail(a, "input %d has %" PRId64 " values, at most %" PRId64 " make sense",
                              i, count, cap);
-    if (!ppq_dtype_is_integer(t->dtype))
-        return ppq_args_fail(a, "input %d is %s, expected integers", i, ppq_dtype_name(t->dtype));
+    if (!is_index_type(t->dtype))
+        return ppq_args_fail(a, "input %d is %s, expected int64 or int32", i,
+                             ppq_dtype_name(t->dtype));
     ppq_load_i64(t, 0, count, out);
     *n = count;
     return PPQ_OK;
@@ -211,8 +216,8 @@ ppq_status ppq_run_out(ppq_kernel_ctx *c, int i, ppq_dtype dt, const ppq_shape *
 ppq_status ppq_run_indices(ppq_kernel_ctx *c, int slot, int64_t dim, ppq_tensor *out)
 {
     const ppq_tensor *t = c->in[slot];
-    if (!ppq_dtype_is_integer(t->dtype))
-        return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "input %d is %s, expected integers", slot,
+    if (!is_index_type(t->dtype))
+        return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "input %d is %s, expected int64 or int32", slot,
                                ppq_dtype_name(t->dtype));
     const int64_t n = ppq_shape_numel(&t->shape);
     PPQ_TRY(ppq_kernel_temp(c, (size_t) n * sizeof(int64_t), out));

@@ -195,7 +195,10 @@ static ppq_status plan(const ppq_args *a, ppq_resample *r, target *targets, ppq_
         targets[axes[i]].listed = true;
     const bool crop = r->coord == PPQ_COORD_TF_CROP_AND_RESIZE;
     PPQ_TRY(read_sizes(a, x, axes, n_axes, targets, &by_size));
-    if (!by_size)
+    // Sizes that are given but not known yet decide; scales are then empty.
+    const ppq_shape *sizes = ppq_args_shape(a, SIZES);
+    if (!by_size && (ppq_args_value(a, SIZES) || !ppq_args_has(a, SIZES) ||
+                     (sizes->rank == 1 && sizes->dim[0] == 0)))
         PPQ_TRY(read_scales(a, axes, n_axes, targets, &by_scale));
     if (crop)
         PPQ_TRY(read_roi(a, axes, n_axes, targets));

@@ -69,8 +69,8 @@ static ppq_status tuple_offset(ppq_kernel_ctx *c, const int64_t *tuple, int64_t 
 ppq_status ppq_places_slices(ppq_kernel_ctx *c, int batch, ppq_places *out)
 {
     const ppq_shape *x = &c->in[0]->shape, *idx = &c->in[1]->shape;
-    if (!ppq_dtype_is_integer(c->in[1]->dtype))
-        return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "indices are %s, expected integers",
+    if (c->in[1]->dtype != PPQ_DT_I64 && c->in[1]->dtype != PPQ_DT_I32)
+        return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "indices are %s, expected int64 or int32",
                                ppq_dtype_name(c->in[1]->dtype));
     const int64_t depth = idx->dim[idx->rank - 1];
     ppq_places p = { .n = ppq_dims_product(idx, 0, idx->rank - 1),

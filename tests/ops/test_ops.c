@@ -242,6 +242,44 @@ static void random_attrs(fixture *f, ppq_rng *r)
             ppq_op_set_string(f->g, f->op, texts[i].name, texts[i].value);
 }
 
+// What infer says knowing less than everything must not contradict what came out.
+static void check_infer(const fixture *f, int64_t opset, const ppq_tensor *const *in,
+                        const ppq_tensor *out, ppq_rng *r)
+{
+    enum { MAX = 8 };
+    const ppq_op_def *def = f->op->def;
+    const ppq_tensor *value[MAX] = { NULL };
+    ppq_shape in_shape[MAX], shape[MAX];
+    ppq_dtype in_type[MAX] = { PPQ_DT_NONE }, type[MAX] = { PPQ_DT_NONE };
+    bool has[MAX] = { false };
+    for (int i = 0; i < MAX; i++) {
+        in_shape[i] = shape[i] = (ppq_shape){ .rank = -1 };
+        if (i >= f->op->n_in || !in[i])
+            continue;
+        has[i] = true;
+        value[i] = pick(r, 2) ? in[i] : NULL;
+        in_type[i] = pick(r, 4) ? in[i]->dtype : PPQ_DT_NONE;
+        if (!value[i] && pick(r, 4) == 0)
+            continue;
+        in_shape[i] = in[i]->shape;
+        for (int k = 0; k < in_shape[i].rank; k++)
+            if (!value[i] && pick(r, 3) == 0)
+                in_shape[i].dim[k] = PPQ_DIM_UNKNOWN;
+    }
+    ppq_infer_ctx c = { f->op, opset, value, in_shape, in_type, has, shape, type, f->d };
+    ck_assert_msg(def->infer(&c) == PPQ_OK, "%s runs, but %s", def->type, last_error(f));
+    for (int i = 0; i < f->op->n_out; i++) {
+        char a[192], b[192];
+        bool fits = !out[i].buf || type[i] == PPQ_DT_NONE || type[i] == out[i].dtype;
+        fits &= !out[i].buf || shape[i].rank < 0 || shape[i].rank == out[i].shape.rank;
+        for (int k = 0; out[i].buf && fits && k < shape[i].rank; k++)
+            fits = shape[i].dim[k] < 0 || shape[i].dim[k] == out[i].shape.dim[k];
+        ck_assert_msg(fits, "%s output %d was inferred as %s %s, but is %s %s", def->type, i,
+                      ppq_shape_str(&shape[i], a, sizeof(a)), ppq_dtype_name(type[i]),
+                      ppq_shape_str(&out[i].shape, b, sizeof(b)), ppq_dtype_name(out[i].dtype));
+    }
+}
+
 static void random_call(const ppq_op_def *def, ppq_rng *r)
 {
     static const ppq_dtype types[] = { PPQ_DT_F32, PPQ_DT_F32,  PPQ_DT_F32, PPQ_DT_F64,
@@ -270,9 +308,9 @@ static void random_call(const ppq_op_def *def, ppq_rng *r)
         }
         ptr[i] = in[i].buf ? &in[i] : NULL;
     }
-    if (ppq_op_eval(f.op, pick(r, 2) ? 13 : 24, ptr, out, f.d) == PPQ_OK)
-        for (int i = 0; i < n_out; i++)
-            ck_assert_msg(!out[i].buf || ppq_shape_known(&out[i].shape), "%s", def->type);
+    const int64_t opset = pick(r, 2) ? 13 : 24;
+    if (ppq_op_eval(f.op, opset, ptr, out, f.d) == PPQ_OK)
+        check_infer(&f, opset, ptr, out, r);
     else
         ck_assert_msg(last_error(&f)[0], "%s failed without a message", def->type);
     for (int i = 0; i < MAX; i++) {
