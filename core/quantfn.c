@@ -177,11 +177,61 @@ static ppq_status split_runs(const ppq_tqc *t, const ppq_tensor *x, runs *r)
     return PPQ_OK;
 }
 
+// One parameter per element of a row: the channel axis is the last in memory.
+CLONES
+static void fake_quant_row(const float *restrict src, float *restrict dst, int64_t n,
+                           const float *restrict scale, const float *restrict offset, float lo,
+                           float hi)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float v = rintf(src[i] / scale[i]) + offset[i];
+        v = v > lo ? v : lo;
+        v = v < hi ? v : hi;
+        dst[i] = (v - offset[i]) * scale[i];
+    }
+}
+
+CLONES
+static void quantize_row(const float *restrict src, int32_t *restrict dst, int64_t n,
+                         const float *restrict scale, const float *restrict offset, float lo,
+                         float hi)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float v = rintf(src[i] / scale[i]) + offset[i];
+        v = v > lo ? v : lo;
+        v = v < hi ? v : hi;
+        dst[i] = (int32_t) v;
+    }
+}
+
+static bool in_rows(const ppq_tqc *t, const runs *r)
+{
+    const ppq_qparam p = ppq_tqc_param(t, 0);
+    return r->inner == 1 && r->channels > 1 && narrow(&p) && p.rounding == PPQ_ROUND_HALF_EVEN;
+}
+
+static void fake_quant_rows(const ppq_tqc *t, const runs *r, const float *src, float *dst)
+{
+    const ppq_tqc *root = ppq_tqc_root_const(t);
+    const float lo = (float) t->fmt.qmin, hi = (float) t->fmt.qmax;
+    float buf[1024];
+    for (int64_t o = 0; o < r->outer; o++)
+        for (int64_t c = 0; c < r->channels; c += 1024) {
+            const int64_t n = PPQ_MIN(r->channels - c, 1024), at = o * r->channels + c;
+            fake_quant_row(src + at, buf, n, root->scale + c, root->offset + c, lo, hi);
+            memcpy(dst + at, buf, (size_t) n * sizeof(float));
+        }
+}
+
 ppq_status ppq_tqc_fake_quant(const ppq_tqc *t, const ppq_tensor *src, ppq_tensor *dst)
 {
     assert(src->dtype == PPQ_DT_F32 && dst->dtype == PPQ_DT_F32);
     runs r;
     PPQ_TRY(split_runs(t, src, &r));
+    if (in_rows(t, &r)) {
+        fake_quant_rows(t, &r, ppq_f32(src), ppq_f32(dst));
+        return PPQ_OK;
+    }
     for (int64_t c = 0; c < r.channels; c++) {
         const ppq_qparam p = ppq_tqc_param(t, (uint32_t) c);
         for (int64_t o = 0; o < r.outer; o++) {
@@ -221,7 +271,15 @@ ppq_status ppq_tqc_quantize(const ppq_tqc *t, const ppq_tensor *src, ppq_tensor 
     ppq_tensor y;
     PPQ_TRY(ppq_tensor_alloc(&y, ppq_qfmt_dtype(&t->fmt), &src->shape));
     int32_t buf[256];
-    for (int64_t o = 0; o < r.outer; o++)
+    const ppq_tqc *root = ppq_tqc_root_const(t);
+    for (int64_t o = 0; in_rows(t, &r) && o < r.outer; o++)
+        for (int64_t c = 0; c < r.channels; c += 256) {
+            const int64_t k = PPQ_MIN(r.channels - c, 256), at = o * r.channels + c;
+            quantize_row(ppq_f32(src) + at, buf, k, root->scale + c, root->offset + c,
+                         (float) t->fmt.qmin, (float) t->fmt.qmax);
+            store(buf, k, y.dtype, ppq_tensor_data(&y), at);
+        }
+    for (int64_t o = 0; !in_rows(t, &r) && o < r.outer; o++)
         for (int64_t c = 0; c < r.channels; c++) {
             const ppq_qparam p = ppq_tqc_param(t, (uint32_t) c);
             const int64_t at = (o * r.channels + c) * r.inner;

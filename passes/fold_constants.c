@@ -84,14 +84,24 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     ppq_op **order;
     size_t n;
     PPQ_TRY(ppq_graph_topo(env->graph, env->scratch, &order, &n, env->diag));
-    for (size_t i = 0; i < n; i++) {
+    ppq_arena *a = ppq_arena_create("fold");
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < n && st == PPQ_OK; i++) {
         ppq_op *op = order[i];
+        // A constant found just now may settle shapes that a Shape further down asks for.
+        if (op->def && op->n_in >= op->def->in_min && op->n_out >= op->def->out_min)
+            st = ppq_infer_op_shapes(env->graph, op, a, env->diag);
+        ppq_arena_reset(a);
+        if (st != PPQ_OK)
+            break;
         if (foldable(op))
-            PPQ_TRY(fold(env, op));
+            st = fold(env, op);
         else if (ppq_op_is(op, "Shape") && op->in[0] && op->out[0] && !op->out[0]->is_output &&
                  ppq_shape_known(&op->in[0]->shape))
-            PPQ_TRY(fold_shape(env, op));
+            st = fold_shape(env, op);
     }
+    ppq_arena_destroy(a);
+    PPQ_TRY(st);
     ppq_graph_compact(env->graph);
     return PPQ_OK;
 }

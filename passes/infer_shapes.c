@@ -21,7 +21,7 @@ static void learn(ppq_var *v, const ppq_shape *s, ppq_dtype dt)
             v->shape.dim[i] = s->dim[i];
 }
 
-static ppq_status infer_op(ppq_graph *g, ppq_op *op, ppq_arena *a, ppq_diag *d)
+ppq_status ppq_infer_op_shapes(ppq_graph *g, ppq_op *op, ppq_arena *a, ppq_diag *d)
 {
     const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
     const ppq_tensor **value = ppq_new_n(a, const ppq_tensor *, ni);
@@ -68,7 +68,7 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
                           order[i]->type, order[i]->n_in, order[i]->n_out, def->in_min,
                           def->out_min);
         else
-            st = infer_op(env->graph, order[i], a, env->diag);
+            st = ppq_infer_op_shapes(env->graph, order[i], a, env->diag);
         ppq_arena_reset(a);
     }
     ppq_arena_destroy(a);

@@ -51,6 +51,10 @@ static inline void ppq_absorb_next(ppq_graph *g, ppq_op *prev, ppq_op *op)
     mid->dead = mid->dead || (!mid->n_uses && !mid->is_output);
 }
 
+// Shapes and types of one op's outputs from what is known of its inputs (passes/infer_shapes.c).
+PPQ_NODISCARD ppq_status ppq_infer_op_shapes(ppq_graph *g, ppq_op *op, ppq_arena *scratch,
+                                             ppq_diag *d);
+
 // Output channels of a Conv, ConvTranspose, Gemm or MatMul weight, and their axis in it.
 typedef struct ppq_weight_axis {
     int axis;         // -1: no such axis

@@ -64,6 +64,30 @@ static bool ensure_channels(entry *e, int64_t channels)
     return same;
 }
 
+// Short runs: a few channels at a time are copied together, so that statistics see long arrays.
+static ppq_status observe_gathered(entry *e, const runs *r, const float *x,
+                                   ppq_stats_scratch *scratch, ppq_diag *d)
+{
+    enum { TOGETHER = 16 };
+    const int64_t n = r->outer * r->inner;
+    float *buf = malloc((size_t) n * TOGETHER * sizeof(*buf) + 1);
+    if (!buf)
+        return ppq_fail(d, PPQ_ERR_NOMEM, (ppq_loc){ .stage = "calibrate", .var = e->var->name },
+                        "no memory to look at tensor '%s'", e->var->name);
+    for (int64_t c0 = 0; c0 < r->channels; c0 += TOGETHER) {
+        const int64_t k = PPQ_MIN(r->channels - c0, TOGETHER);
+        for (int64_t o = 0; o < r->outer; o++)
+            for (int64_t c = 0; c < k; c++)
+                for (int64_t i = 0; i < r->inner; i++)
+                    buf[c * n + o * r->inner + i] =
+                        x[(o * r->channels + c0 + c) * r->inner + i];
+        for (int64_t c = 0; c < k; c++)
+            ppq_stats_observe(e->stats[c0 + c], buf + c * n, n, scratch);
+    }
+    free(buf);
+    return PPQ_OK;
+}
+
 static ppq_status observe(entry *e, const ppq_tensor *x, ppq_stats_scratch *scratch, ppq_diag *d)
 {
     const runs r = split(&e->tqc->fmt, x);
@@ -71,6 +95,8 @@ static ppq_status observe(entry *e, const ppq_tensor *x, ppq_stats_scratch *scra
         return ppq_fail(d, PPQ_ERR_SHAPE, (ppq_loc){ .stage = "calibrate", .var = e->var->name },
                         "tensor '%s' has %lld channels in one sample and %u in another",
                         e->var->name, (long long) r.channels, (unsigned) e->n);
+    if (r.inner < 16 && r.channels > 1)
+        return observe_gathered(e, &r, ppq_f32(x), scratch, d);
     for (int64_t c = 0; c < r.channels; c++)
         for (int64_t o = 0; o < r.outer; o++)
             ppq_stats_observe(e->stats[c], ppq_f32(x) + (o * r.channels + c) * r.inner, r.inner,

@@ -134,12 +134,13 @@ ppq_status ppq_session_fix_shape(ppq_session *s, const char *input, const ppq_sh
         v->shape.rank = shape->rank;
         return PPQ_OK;
     }
-    return ppq_fail(s->diag, PPQ_ERR_ARG, loc, "--input-shape names '%s', the model's inputs are '%s'%s",
-                    input, s->graph->n_inputs ? s->graph->inputs[0]->name : "",
-                    s->graph->n_inputs > 1 ? ", ..." : "");
+    return ppq_fail(
+        s->diag, PPQ_ERR_ARG, loc, "--input-shape names '%s', the model's inputs are '%s'%s", input,
+        s->graph->n_inputs ? s->graph->inputs[0]->name : "", s->graph->n_inputs > 1 ? ", ..." : "");
 }
 
-// ---- the pipeline --------------------------------------------------------------------------------
+// ---- the pipeline
+// --------------------------------------------------------------------------------
 
 static bool pass_is_off(const ppq_session *s, const char *name)
 {
@@ -212,17 +213,19 @@ static ppq_status refuse_quantized(ppq_session *s)
             n++;
             first = s->graph->ops[i]->name;
         }
-    return n ? ppq_fail(s->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "prepare", .op = first },
-                        "the model is quantized already: it has %zu Q and DQ ops, the first is '%s'",
-                        n, first)
+    return n ? ppq_fail(
+                   s->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "prepare", .op = first },
+                   "the model is quantized already: it has %zu Q and DQ ops, the first is '%s'", n,
+                   first)
              : PPQ_OK;
 }
 
 ppq_status ppq_session_prepare(ppq_session *s)
 {
-    static const char *const rewrites[] = { "infer-shapes",    "fold-constants", "infer-shapes",
-                                            "remove-identity", "fold-batch-norm", "fold-bias",
-                                            "simplify-gemm",   "batch-norm-to-conv", NULL };
+    static const char *const rewrites[] = { "infer-shapes",       "fold-constants",
+                                            "remove-identity",    "fold-batch-norm",
+                                            "fold-bias",          "simplify-gemm",
+                                            "batch-norm-to-conv", NULL };
     PPQ_TRY(refuse_quantized(s));
     PPQ_TRY(run_common(s, rewrites));
     const double t = now();
