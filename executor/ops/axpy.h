@@ -1,11 +1,10 @@
 // y[j] += a[j] * x for up to four rows y[j] that share x: the inner loop of the matrix products.
 // A template: include with T, the element type, and NAME(x), which makes function names.
 
-static inline void NAME(axpy1)(T *restrict y, T a, const T *restrict x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] += a * x[i];
-}
+struct NAME(rows) {
+    T *y[4], a[4];
+    int n;
+};
 
 static inline void NAME(axpy4)(T *const *row, const T *a, const T *restrict x, int64_t n)
 {
@@ -20,23 +19,27 @@ static inline void NAME(axpy4)(T *const *row, const T *a, const T *restrict x, i
     }
 }
 
-// Rows `y[j] + at`, j in [0, rows).
-static inline void NAME(axpy)(T *const *y, int64_t at, int rows, const T *a, const T *x, int64_t n)
+// On the n elements from `at` on.
+static inline void NAME(axpy)(const struct NAME(rows) * r, int64_t at, const T *restrict x,
+                              int64_t n)
 {
-    if (rows == 4) {
-        T *const row[4] = { y[0] + at, y[1] + at, y[2] + at, y[3] + at };
-        NAME(axpy4)(row, a, x, n);
-    } else {
-        for (int j = 0; j < rows; j++)
-            NAME(axpy1)(y[j] + at, a[j], x, n);
+    if (r->n == 4) {
+        T *const row[4] = { r->y[0] + at, r->y[1] + at, r->y[2] + at, r->y[3] + at };
+        NAME(axpy4)(row, r->a, x, n);
+        return;
+    }
+    for (int j = 0; j < r->n; j++) {
+        T *restrict y = r->y[j] + at;
+        for (int64_t i = 0; i < n; i++)
+            y[i] += r->a[j] * x[i];
     }
 }
 
 // The same with steps between the elements of y and of x.
-static inline void NAME(axpy_strided)(T *const *y, int64_t at, int64_t y_step, int rows, const T *a,
-                                      const T *x, int64_t x_step, int64_t n)
+static inline void NAME(axpy_steps)(const struct NAME(rows) * r, int64_t at, int64_t y_step,
+                                    const T *x, int64_t x_step, int64_t n)
 {
-    for (int j = 0; j < rows; j++)
+    for (int j = 0; j < r->n; j++)
         for (int64_t i = 0; i < n; i++)
-            y[j][at + i * y_step] += a[j] * x[i * x_step];
+            r->y[j][at + i * y_step] += r->a[j] * x[i * x_step];
 }

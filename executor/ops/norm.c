@@ -51,8 +51,7 @@ ppq_status ppq_infer_norm_param(ppq_infer_ctx *c, int slot)
     bool fits = p->rank <= wide.rank || p->rank < 0 || wide.rank < 0;
     fits = fits && ppq_shape_broadcast(&wide, p);
     for (int i = 0; fits && i < wide.rank; i++)
-        fits = c->in_shape[0].dim[i] < 0 || wide.dim[i] < 0 ||
-               wide.dim[i] == c->in_shape[0].dim[i];
+        fits = c->in_shape[0].dim[i] < 0 || wide.dim[i] < 0 || wide.dim[i] == c->in_shape[0].dim[i];
     if (fits)
         return PPQ_OK;
     char a[128], b[128];
