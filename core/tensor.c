@@ -312,10 +312,40 @@ bool ppq_tensor_is_unique(const ppq_tensor *t)
            atomic_load_explicit(&t->buf->refs, memory_order_acquire) == 1;
 }
 
+// A string tensor's text lies behind the array, in the same buffer: the copy's entries must point
+// into the copy.
+static ppq_status copy_strings(ppq_tensor *t)
+{
+    const int64_t n = ppq_shape_numel(&t->shape);
+    const ppq_string *src = ppq_tensor_data(t);
+    size_t text = 0;
+    for (int64_t i = 0; i < n; i++)
+        text += src[i].size;
+    const size_t head = (size_t) n * sizeof(*src);
+    const ppq_shape bytes = ppq_shape_1d((int64_t) (head + text));
+    ppq_tensor c;
+    PPQ_TRY(ppq_tensor_alloc(&c, PPQ_DT_U8, &bytes));
+    ppq_string *dst = ppq_tensor_data(&c);
+    char *at = (char *) dst + head;
+    for (int64_t i = 0; i < n; i++) {
+        if (src[i].size)
+            memcpy(at, src[i].data, src[i].size);
+        dst[i] = (ppq_string){ at, src[i].size };
+        at += src[i].size;
+    }
+    c.dtype = PPQ_DT_STRING;
+    c.shape = t->shape;
+    ppq_tensor_unref(t);
+    *t = c;
+    return PPQ_OK;
+}
+
 ppq_status ppq_tensor_make_unique(ppq_tensor *t)
 {
     if (ppq_tensor_is_unique(t))
         return PPQ_OK;
+    if (t->dtype == PPQ_DT_STRING)
+        return copy_strings(t);
     ppq_tensor c;
     PPQ_TRY(ppq_tensor_alloc(&c, t->dtype, &t->shape));
     c.layout = t->layout;
