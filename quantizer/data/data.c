@@ -175,6 +175,18 @@ static ppq_status raw_shape(const ppq_data *x, int32_t input, const char *path, 
     return PPQ_OK;
 }
 
+// Samples of a packed file (a count, that many samples, that many labels), or 0.
+static int64_t packed_count(const ppq_view *v, size_t bytes)
+{
+    uint64_t count = 0;
+    if (v->size >= 8)
+        memcpy(&count, v->data, 8);
+    return count < 1u << 30 && bytes && bytes < SIZE_MAX - 8 &&
+                   (v->size - 8) / (bytes + 8) == count && (v->size - 8) % (bytes + 8) == 0
+               ? (int64_t) count
+               : 0;
+}
+
 static ppq_status add_raw(ppq_data *x, int32_t input, const char *path, const ppq_view *v,
                           ppq_diag *d)
 {
@@ -183,17 +195,14 @@ static ppq_status add_raw(ppq_data *x, int32_t input, const char *path, const pp
     const ppq_dtype dt =
         x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
     const size_t bytes = ppq_shape_bytes(&s, dt);
-    uint64_t count = 0;
-    if (v->size >= 8)
-        memcpy(&count, v->data, 8);
-    // Packed: a count, that many samples, that many labels.
-    if (count && count < 1u << 30 && bytes && v->size == 8 + count * (bytes + 8)) {
+    const int64_t count = packed_count(v, bytes);
+    if (count) {
         x->labels = realloc(x->labels, (size_t) count * sizeof(*x->labels));
         if (!x->labels)
             abort();
-        x->n_labels = (int64_t) count;
-        memcpy(x->labels, v->data + 8 + count * bytes, (size_t) count * 8);
-        for (int64_t r = 0; r < (int64_t) count; r++)
+        x->n_labels = count;
+        memcpy(x->labels, v->data + 8 + (size_t) count * bytes, (size_t) count * 8);
+        for (int64_t r = 0; r < count; r++)
             push(x, input, path, r);
         return PPQ_OK;
     }
@@ -435,9 +444,7 @@ static ppq_status read_raw(const ppq_data *x, int32_t input, const item *it, con
     const ppq_dtype dt =
         x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
     const size_t bytes = ppq_shape_bytes(&s, dt);
-    size_t at = (size_t) it->row * bytes;
-    if (v->size % bytes)
-        at += 8; // packed
+    const size_t at = (size_t) it->row * bytes + (packed_count(v, bytes) ? 8 : 0);
     if (at + bytes > v->size)
         return ppq_data_fail(d, it->path, "the file became shorter");
     PPQ_TRY(ppq_tensor_alloc(out, dt, &s));
@@ -549,7 +556,12 @@ static ppq_status random_sample(const ppq_data *x, int32_t input, int64_t i, ppq
     if (!ppq_shape_known(&s))
         return ppq_fail(d, PPQ_ERR_DATA, here,
                         "the shape of input '%s' is not known: give --input-shape", v->name);
-    PPQ_TRY(ppq_tensor_alloc(out, v->dtype, &s));
+    const ppq_status st = ppq_tensor_alloc(out, v->dtype, &s);
+    if (st != PPQ_OK) {
+        char b[128];
+        return ppq_fail(d, st, here, "input '%s' cannot be filled with random %s values of shape %s",
+                        v->name, ppq_dtype_name(v->dtype), ppq_shape_str(&s, b, sizeof(b)));
+    }
     memset(ppq_tensor_data(out), 0, ppq_tensor_bytes(out));
     ppq_rng r = ppq_rng_seed(x->seed, (uint64_t) i * 64 + (uint64_t) input);
     for (int64_t k = 0; v->dtype == PPQ_DT_F32 && k < ppq_shape_numel(&s); k++)
@@ -590,6 +602,10 @@ static ppq_status joined(const ppq_data *x, int32_t input, int64_t first, int64_
             ppq_shape s = t.shape;
             s.dim[0] *= n;
             st = s.rank < 1 ? PPQ_ERR_SHAPE : ppq_tensor_alloc(&all, t.dtype, &s);
+            if (st != PPQ_OK)
+                st = ppq_fail(d, st, here, "samples of input '%s' cannot be joined by --batch: %s",
+                              x->g->inputs[input]->name,
+                              st == PPQ_ERR_SHAPE ? "they have no dimension" : "no memory");
         }
         const size_t bytes = ppq_tensor_bytes(&t);
         if (st == PPQ_OK && bytes * (size_t) n != ppq_tensor_bytes(&all))

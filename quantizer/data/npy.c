@@ -126,10 +126,11 @@ ppq_status ppq_npy_header(const unsigned char *p, size_t n, const char *name, pp
                            PPQ_MAX_RANK);
     else if ((h.dtype = descr_dtype(descr, &h.swap)) == PPQ_DT_NONE)
         st = ppq_data_fail(d, name, "element type '%.8s' is not supported", descr);
+    else
+        h.fortran = strncmp(order, "True", 4) == 0;
     free(text);
     if (st != PPQ_OK)
         return st;
-    h.fortran = strncmp(order, "True", 4) == 0;
     const size_t bytes = ppq_shape_bytes(&h.shape, h.dtype);
     if (bytes == SIZE_MAX || bytes > n - h.at) {
         char b[128];
