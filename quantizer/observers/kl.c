@@ -126,7 +126,8 @@ static ppq_status render(const ppq_stats *s, const ppq_qfmt *fmt, float *scale, 
         const double t = clip_symmetric(s, PPQ_MAX(-min, max), levels / 2);
         ppq_range_to_params(-t, t, fmt, scale, offset);
         // All `levels / 2` magnitudes are steps of their own.
-        *scale = (float) (t / (double) (levels / 2));
+        if (!(fmt->props & PPQ_Q_POW2))
+            *scale = (float) PPQ_MAX(t / (double) (levels / 2), 1e-12);
     } else {
         const double t = clip_asymmetric(s, min, max, levels);
         ppq_range_to_params(PPQ_MAX(min, -t), PPQ_MIN(max, t), fmt, scale, offset);
