@@ -16,7 +16,10 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
             continue;
         const ppq_tensor *scale = ppq_const_f32(bn, 1), *shift = ppq_const_f32(bn, 2);
         const ppq_tensor *mean = ppq_const_f32(bn, 3), *var = ppq_const_f32(bn, 4);
-        if (!scale || !shift || !mean || !var || scale->shape.rank != 1)
+        if (!scale || !shift || !mean || !var || scale->shape.rank != 1 ||
+            !ppq_shape_equal(&scale->shape, &shift->shape) ||
+            !ppq_shape_equal(&scale->shape, &mean->shape) ||
+            !ppq_shape_equal(&scale->shape, &var->shape))
             continue;
         const int64_t c = scale->shape.dim[0];
         const int rank = bn->in[0]->shape.rank;
