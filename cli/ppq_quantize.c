@@ -30,6 +30,7 @@ static const cli_option options[] = {
     { "align-pool", 0, "HOW", "none, input, output or large" },
     { "align-resize", 0, "HOW", "none, input, output or large" },
     { "no-pass", 0, "NAME,...", "leave a pass out" },
+    { "no-bias-correction", 0, NULL, "leave biases as they are" },
     { "analyse", 0, "N", "samples of the closing comparison with float (default 4, 0: none)" },
     { "threads", 0, "N", "default: physical cores" },
     { "seed", 0, "N", "of random numbers" },
@@ -153,7 +154,7 @@ static char *with_suffix(const char *path, const char *suffix)
     if (!s)
         abort();
     memcpy(s, path, n);
-    strcpy(s + n, suffix);
+    memcpy(s + n, suffix, strlen(suffix) + 1);
     return s;
 }
 

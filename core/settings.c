@@ -14,6 +14,7 @@ ppq_settings *ppq_settings_create(void)
     s->batch = 1;
     s->weight_bits = 8;
     s->analyse = 4;
+    s->bias_correction = true;
     s->align_elementwise = s->align_concat = s->align_pool = s->align_resize = -1;
     return s;
 }
@@ -149,7 +150,9 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
                                      : ppq_fail(d, PPQ_ERR_ARG, here,
                                                 "--seed is '%s', expected an integer", value);
     }
-    if (strcmp(key, "strict") == 0)
+    if (strcmp(key, "no-bias-correction") == 0)
+        s->bias_correction = strcmp(value, "false") == 0;
+    else if (strcmp(key, "strict") == 0)
         s->strict = strcmp(value, "false") != 0;
     else if (strcmp(key, "op-types") == 0)
         push_all(s, &s->op_types, value);

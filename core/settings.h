@@ -31,6 +31,7 @@ typedef struct ppq_settings {
     uint64_t seed;
     int align_elementwise, align_concat, align_pool, align_resize; // ppq_align, -1: the platform's
     int analyse;              // samples of the closing comparison with float; 0: none
+    bool bias_correction;     // on unless switched off
     bool strict;
     const char *debug_dir;     // NULL: no dumps
     ppq_strings op_types, exclude, pass_off;

@@ -451,7 +451,10 @@ static ppq_status fetch_inputs(run *r, const ppq_op *op, args *a)
     for (int32_t k = 0; k < op->n_in; k++) {
         if (!op->in[k])
             continue;
-        const ppq_tensor *x = value_any(&r->values[op->in[k]->id]);
+        // Kernels packed their constants; a plain one must find them plain.
+        const value *v = &r->values[op->in[k]->id];
+        const ppq_tensor *x =
+            ppq_var_is_const(op->in[k]) ? &v->t[PPQ_LAYOUT_PLAIN] : value_any(v);
         if (!x->buf)
             return ppq_fail(r->d, PPQ_ERR_MODEL, at_op(op), "input '%s' has no value",
                             op->in[k]->name);

@@ -27,6 +27,7 @@ struct ppq_analysis {
     ppq_dtype *dtype;    // [n_vars]
     ppq_compare *result; // [n][n_vars], then summed into the first row
     bool simulate;
+    ppq_means *means; // of the float run; borrowed, may be NULL
     ppq_diag *d;
     atomic_int failed;
 };
@@ -107,6 +108,8 @@ static void compare(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq
 static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
 {
     const watcher *w = user;
+    if (!w->a->simulate && ppq_means_wants(w->a->means, op, side, slot))
+        return true;
     if (side != PPQ_OUT || !op->out[slot])
         return false;
     return !w->a->simulate || w->a->watch[op->out[slot]->id];
@@ -115,9 +118,9 @@ static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
 static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
                       const ppq_tensor *quant)
 {
-    (void) side;
-    (void) raw;
     const watcher *w = user;
+    if (side == PPQ_IN)
+        return ppq_means_add(w->a->means, w->sample, op, raw, false, w->a->d);
     const ppq_var *v = op->out[slot];
     if (!w->a->simulate) {
         w->a->shape[(size_t) w->sample * w->a->n_vars + v->id] = quant->shape;
@@ -196,14 +199,16 @@ static void learn_shapes(ppq_analysis *a)
 }
 
 ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, int64_t n,
-                                  int n_threads, ppq_analysis **out, ppq_diag *d)
+                                  int n_threads, ppq_means *means, ppq_analysis **out, ppq_diag *d)
 {
     ppq_analysis *a = calloc(1, sizeof(*a));
     if (!a)
         abort();
     n = PPQ_MIN(n, data->n_samples);
     const size_t cells = (size_t) n * g->n_vars + 1;
-    *a = (ppq_analysis){ .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars };
+    *a =
+        (ppq_analysis){ .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars };
+    a->means = means;
     a->watch = calloc(g->n_vars + 1, sizeof(*a->watch));
     a->reference = calloc(cells, sizeof(*a->reference));
     a->shape = calloc(cells, sizeof(*a->shape));

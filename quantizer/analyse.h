@@ -3,6 +3,7 @@
 
 #include "core/calib_source.h"
 #include "core/ext.h"
+#include "quantizer/correct_bias.h"
 
 // Compares the quantized graph with the float one, op by op, on a few samples. The float run comes
 // first, before parameters are baked; of every watched tensor a bounded number of elements is
@@ -21,9 +22,10 @@ typedef struct ppq_analysis ppq_analysis;
 
 // Runs samples [0, n) of `data` in float and keeps what it needs. Also learns shapes: every var's
 // shape and type that inference could not tell is taken from the run (dimensions that differ
-// between samples stay unknown).
+// between samples stay unknown). `means` (may be NULL) takes the means of inputs.
 PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data,
-                                                int64_t n, int n_threads, ppq_analysis **out,
+                                                int64_t n, int n_threads, ppq_means *means,
+                                                ppq_analysis **out,
                                                 ppq_diag *d);
 // Runs the same samples with quantization simulated.
 PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d);

@@ -12,6 +12,7 @@
 #include "parser/load.h"
 #include "parser/normalize/normalize.h"
 #include "quantizer/calibrate.h"
+#include "quantizer/correct_bias.h"
 #include "quantizer/dump.h"
 #include "quantizer/init.h"
 
@@ -240,8 +241,14 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(ppq_calibrate_parameters(s->graph, s->n_threads, s->diag));
     phase_done(s, "calibrate-parameters", t);
     t = now();
-    PPQ_TRY(ppq_analysis_reference(s->graph, data, s->settings->analyse, s->n_threads, &s->analysis,
-                                   s->diag));
+    const int64_t n = PPQ_MIN(PPQ_MAX(s->settings->analyse, 4), data->n_samples);
+    ppq_means *means = s->settings->bias_correction ? ppq_means_create(s->graph, n) : NULL;
+    ppq_status st = ppq_analysis_reference(s->graph, data, means ? n : s->settings->analyse,
+                                           s->n_threads, means, &s->analysis, s->diag);
+    if (st == PPQ_OK && means)
+        st = ppq_correct_weights(s->graph, means, s->diag);
+    ppq_means_destroy(means);
+    PPQ_TRY(st);
     phase_done(s, "float-reference", t);
     // Activations are measured behind the weights that will be deployed.
     PPQ_TRY(run_pass(s, "bake-parameters"));
@@ -253,7 +260,7 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
 
 ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
 {
-    static const char *const finish[] = { "align", "passive-parameters", "bake-parameters", NULL };
+    static const char *const finish[] = { "passive-parameters", "bake-parameters", NULL };
     s->n_samples = data->n_samples;
     PPQ_TRY(run_pass(s, "split-parameters"));
     PPQ_TRY(ppq_init_tqcs(s->graph, s->platform, s->settings, s->diag));
@@ -264,6 +271,13 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
         PPQ_TRY(run_pass(s, "simplify-tqc"));
     PPQ_TRY(run_listed(s, "float-outputs"));
     PPQ_TRY(calibrate(s, data));
+    PPQ_TRY(run_common(s, (const char *const[]){ "align", NULL }));
+    if (s->settings->bias_correction) {
+        const double t = now();
+        PPQ_TRY(ppq_correct_activations(s->graph, data, PPQ_MAX(s->settings->analyse, 4),
+                                        s->n_threads, s->diag));
+        phase_done(s, "correct-bias", t);
+    }
     PPQ_TRY(run_common(s, finish));
     const double t = now();
     PPQ_TRY(ppq_analysis_simulate(s->analysis, s->diag));

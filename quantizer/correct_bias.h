@@ -1,0 +1,33 @@
+#ifndef PPQ_QUANTIZER_CORRECT_BIAS_H
+#define PPQ_QUANTIZER_CORRECT_BIAS_H
+
+#include "core/calib_source.h"
+#include "core/ext.h"
+
+// Bias correction. Rounding shifts means: of weights, where few are summed (depthwise
+// convolutions), and of activations that crowd near zero, as behind a ReLU. A shift per output
+// channel is what a bias can take back, and it is linear in the mean of every input channel:
+//
+//   y = W x + b:   b += sum over inputs of (W - W') E[x]  -  W' E[x' - x]
+//
+// with W', x' the quantized values (M. Nagel et al., "Data-free quantization through weight
+// equalization and bias correction", ICCV 2019, with measured means). Borders are neglected.
+
+// Means per input channel of every quantized Conv, Gemm and MatMul with a constant weight.
+typedef struct ppq_means ppq_means;
+
+// For `n` samples, each watched by one thread at a time.
+ppq_means *ppq_means_create(const ppq_graph *g, int64_t n);
+void ppq_means_destroy(ppq_means *m); // NULL is fine
+bool ppq_means_wants(const ppq_means *m, const ppq_op *op, ppq_side side, int slot);
+// Adds the values of input 0 of `op`, or, when `shift`, what quantization adds to them.
+PPQ_NODISCARD ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op,
+                                       const ppq_tensor *x, bool shift, ppq_diag *d);
+
+// First term, before weights are baked, from means of x.
+PPQ_NODISCARD ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, ppq_diag *d);
+// Second term, once activations are calibrated: runs samples [0, n) of `data`.
+PPQ_NODISCARD ppq_status ppq_correct_activations(ppq_graph *g, const ppq_calib_source *data,
+                                                 int64_t n, int n_threads, ppq_diag *d);
+
+#endif
