@@ -251,7 +251,8 @@ static ppq_status quantize_edges(writer *w, ppq_var *v)
     edge_pair *pairs = calloc((size_t) n + 1, sizeof(*pairs));
     if (!uses || !pairs)
         abort();
-    memcpy(uses, v->uses, (size_t) n * sizeof(*uses));
+    if (n)
+        memcpy(uses, v->uses, (size_t) n * sizeof(*uses));
     int32_t n_pairs = 0;
     ppq_status st = PPQ_OK;
     for (int32_t u = 0; u < n && st == PPQ_OK; u++) {
