@@ -170,7 +170,7 @@ static void print_array(const char *name, const ppq_array *a)
     if (a->dtype == 1) {
         const float *x = a->data;
         const size_t n = a->bytes / sizeof(float);
-        double lo = INFINITY, hi = -INFINITY, sum = 0;
+        double lo = HUGE_VAL, hi = -HUGE_VAL, sum = 0;
         for (size_t i = 0; i < n; i++) {
             lo = fmin(lo, (double) x[i]);
             hi = fmax(hi, (double) x[i]);

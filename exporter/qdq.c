@@ -149,8 +149,8 @@ static bool range_clamps(const ppq_tqc *t, double lo, double hi)
 
 static bool clamp_bounds(const ppq_op *op, double *lo, double *hi)
 {
-    *lo = ppq_op_is(op, "Relu") ? 0 : -INFINITY;
-    *hi = INFINITY;
+    *lo = ppq_op_is(op, "Relu") ? 0 : -HUGE_VAL;
+    *hi = HUGE_VAL;
     if (ppq_op_is(op, "Relu"))
         return true;
     for (int32_t k = 1; k < op->n_in && k < 3; k++)

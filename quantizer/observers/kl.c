@@ -60,7 +60,7 @@ static double clip_symmetric(const ppq_stats *s, double big, size_t levels)
         abort();
     ppq_stats_linear(s, true, 0, big, hist, BINS);
     flatten_zero(hist, 0, BINS * 2 / 1000);
-    double best = INFINITY, at = big, tail = 0;
+    double best = HUGE_VAL, at = big, tail = 0;
     for (size_t i = 0; i < BINS; i++)
         tail += hist[i];
     size_t len = 0;
@@ -89,7 +89,7 @@ static double clip_asymmetric(const ppq_stats *s, double min, double max, size_t
     ppq_stats_linear(s, false, min, max, hist, BINS);
     const double width = (max - min) / BINS, big = PPQ_MAX(-min, max);
     flatten_zero(hist, (size_t) PPQ_MIN(-min / width, BINS - 1), BINS / 1000);
-    double best = INFINITY, at = big;
+    double best = HUGE_VAL, at = big;
     for (size_t k = 1; k <= STEPS; k++) {
         const double t = big * (double) k / STEPS;
         const size_t a = (size_t) (PPQ_MAX(0, -t - min) / width);
