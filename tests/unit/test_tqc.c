@@ -248,7 +248,7 @@ START_TEST(a_malformed_format_is_refused)
     case 8: f.rounding = PPQ_ROUND_COUNT; break;
     case 9: f.exp_bits = 4; break;
     case 10: f.props = (f.props & ~(uint32_t) PPQ_Q_LINEAR) | PPQ_Q_FLOATING; break;
-    case 11: f.qmax = NAN; break;
+    case 11: f.qmax = (double) NAN; break;
     }
     ck_assert(ppq_qfmt_check(&good));
     ck_assert(!ppq_qfmt_check(&f));
