@@ -57,6 +57,9 @@ typedef struct ppq_kernel_ctx {
     ppq_pool *pool;     // for big things: ppq_kernel_temp
     ppq_diag *diag;
     int n_threads; // threads this call may use
+    // For ops with graphs in their attributes; NULL outside an executor. See executor/subgraph.h.
+    const ppq_tensor *const *captured; // [n_implicit] values of the outer variables, PLAIN
+    const struct ppq_subgraphs *subgraphs;
 } ppq_kernel_ctx;
 
 typedef struct ppq_op_def {

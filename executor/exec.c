@@ -7,6 +7,7 @@
 
 #include "core/quantfn.h"
 #include "executor/dnnl/compat.h"
+#include "executor/subgraph.h"
 
 // What an op runs with for one set of input shapes. Immutable once it is in the list.
 typedef struct prepared {
@@ -24,6 +25,7 @@ typedef struct op_slot {
     int n_list;
     const ppq_kernel *last;
     bool ran;
+    ppq_subgraphs *subgraphs; // of an op that has any, from its first run on
 } op_slot;
 
 struct ppq_exec {
@@ -152,6 +154,7 @@ void ppq_exec_destroy(ppq_exec *e)
             free_prepared(p);
             p = next;
         }
+        ppq_subgraphs_destroy(e->slots[i].subgraphs);
         pthread_mutex_destroy(&e->slots[i].lock);
     }
     ppq_pool_destroy(e->pool);
@@ -529,6 +532,30 @@ static ppq_status arrange(run *r, const ppq_op *op, args *a, const prepared *p, 
     return PPQ_OK;
 }
 
+// Gives an op what its subgraphs need: their executors and the outer variables they read.
+static ppq_status open_subgraphs(run *r, const ppq_op *op, ppq_kernel_ctx *c)
+{
+    if (!ppq_subgraphs_any(op))
+        return PPQ_OK;
+    op_slot *s = &r->e->slots[op->id];
+    pthread_mutex_lock(&s->lock);
+    const ppq_status st =
+        s->subgraphs ? PPQ_OK
+                     : ppq_subgraphs_create(r->e->g, op, &r->e->o, &s->subgraphs, r->d);
+    c->subgraphs = s->subgraphs;
+    pthread_mutex_unlock(&s->lock);
+    PPQ_TRY(st);
+    const ppq_tensor **captured =
+        ppq_new_n(r->scratch, const ppq_tensor *, (size_t) op->n_implicit + 1);
+    for (int32_t k = 0; k < op->n_implicit; k++) {
+        const ppq_var *v = op->in[op->n_in + k];
+        if (v && value_any(&r->values[v->id])->buf)
+            PPQ_TRY(value_in(r, &r->values[v->id], PPQ_LAYOUT_PLAIN, &captured[k]));
+    }
+    c->captured = captured;
+    return PPQ_OK;
+}
+
 static ppq_status forward(run *r, const ppq_op *op, args *a)
 {
     ppq_exec *e = r->e;
@@ -548,7 +575,9 @@ static ppq_status forward(run *r, const ppq_op *op, args *a)
         st = alloc_outputs(op, a, layout, e->pool, r->d);
     if (st == PPQ_OK) {
         ppq_kernel_ctx c = { op, opset, a->ptr, a->out, r->scratch, e->pool, r->d, e->o.n_threads };
-        st = p->kernel ? p->kernel->forward(p->state, &c) : op->def->forward(&c);
+        st = open_subgraphs(r, op, &c);
+        if (st == PPQ_OK)
+            st = p->kernel ? p->kernel->forward(p->state, &c) : op->def->forward(&c);
     }
     if (own)
         free_prepared(p);

@@ -12,7 +12,7 @@ ALLOWED = [
     ('core/', ['core/']),
     ('parser/', ['core/']),
     ('scheduler/', ['core/']),
-    ('executor/', ['core/', 'executor/']),
+    ('executor/', ['core/', 'executor/', 'parser/nested.h']),
     ('passes/', ['core/', 'executor/exec.h']),
     ('exporter/', ['core/', 'parser/encode.h']),
     ('quantizer/', ['core/', 'parser/', 'scheduler/', 'executor/', 'passes/', 'exporter/', 'ppq/']),
