@@ -61,11 +61,12 @@ static ppq_var *constant(ppq_graph *g, const ppq_shape *s, ppq_dtype dt, const i
     return ppq_graph_add_const(g, NULL, &t);
 }
 
-#define WEIGHT(g, ...)                                                                       \
-    constant((g), &(const ppq_shape){ (int32_t) PPQ_COUNT(((const int64_t[]){ __VA_ARGS__ })), \
-                                      { __VA_ARGS__ } },                                     \
+#define WEIGHT(g, ...)                                                                    \
+    constant((g),                                                                         \
+             &(const ppq_shape){ (int32_t) PPQ_COUNT(((const int64_t[]){ __VA_ARGS__ })), \
+                                 { __VA_ARGS__ } },                                       \
              PPQ_DT_F32, NULL)
-#define INTS(g, ...)                                                            \
+#define INTS(g, ...)                                                                          \
     constant((g), &(const ppq_shape){ 1, { PPQ_COUNT(((const int64_t[]){ __VA_ARGS__ })) } }, \
              PPQ_DT_I64, (const int64_t[]){ __VA_ARGS__ })
 
@@ -78,8 +79,8 @@ static ppq_op *node(ppq_graph *g, const char *type, ppq_var *const *in, int32_t 
     return op;
 }
 
-#define NODE(g, type, ...)                                    \
-    node((g), (type), (ppq_var *const[]){ __VA_ARGS__ },      \
+#define NODE(g, type, ...)                               \
+    node((g), (type), (ppq_var *const[]){ __VA_ARGS__ }, \
          (int32_t) PPQ_COUNT(((ppq_var *const[]){ __VA_ARGS__ })))
 
 static ppq_var *start(ppq_graph *g, const char *name, ppq_shape s)
@@ -116,7 +117,8 @@ static bytes cnn(void)
     ppq_op *conv = NODE(g, "Conv", x, WEIGHT(g, 4, 3, 3, 3), WEIGHT(g, 4));
     ppq_op_set_ints(g, conv, "pads", (const int64_t[]){ 1, 1, 1, 1 }, 4);
     ppq_var *v = NODE(g, "BatchNormalization", conv->out[0], WEIGHT(g, 4), WEIGHT(g, 4),
-                      WEIGHT(g, 4), WEIGHT(g, 4))->out[0];
+                      WEIGHT(g, 4), WEIGHT(g, 4))
+                     ->out[0];
     v = NODE(g, "Relu", v)->out[0];
     ppq_op *depth = NODE(g, "Conv", v, WEIGHT(g, 4, 1, 1, 1));
     ppq_op_set_int(g, depth, "group", 4);
@@ -141,7 +143,8 @@ static bytes transformer(void)
 {
     ppq_graph *g = ppq_graph_create();
     ppq_var *x = start(g, "x", (ppq_shape){ 3, { 1, 4, 8 } });
-    ppq_var *q = NODE(g, "Add", NODE(g, "MatMul", x, WEIGHT(g, 8, 8))->out[0], WEIGHT(g, 8))->out[0];
+    ppq_var *q =
+        NODE(g, "Add", NODE(g, "MatMul", x, WEIGHT(g, 8, 8))->out[0], WEIGHT(g, 8))->out[0];
     ppq_op *t = NODE(g, "Transpose", x);
     ppq_op_set_ints(g, t, "perm", (const int64_t[]){ 0, 2, 1 }, 3);
     ppq_var *s = NODE(g, "MatMul", q, t->out[0])->out[0];
@@ -265,8 +268,8 @@ static size_t run_all(const bytes *seeds, size_t n_seeds, uint64_t count, uint64
         current = first + i;
         // The seeds themselves come first.
         const bytes *seed = &seeds[current % n_seeds];
-        bytes b = current < n_seeds ? mutated(&(const bytes){ seed->p, 0 }, 0)
-                                    : mutated(seed, current);
+        bytes b =
+            current < n_seeds ? mutated(&(const bytes){ seed->p, 0 }, 0) : mutated(seed, current);
         const bytes *use = current < n_seeds ? seed : &b;
         const ppq_buf text = { (char *) use->p, use->n, use->n };
         if (ppq_file_write_text(path, &text, NULL) != PPQ_OK)

@@ -108,8 +108,18 @@ HELPER blob npy(int version, const char *code, const char *fortran, const char *
     while ((start + dict.n + 1) % 64)
         ppq_buf_append(&dict, " ", 1);
     ppq_buf_append(&dict, "\n", 1);
-    const unsigned char head[] = { 0x93, 'N', 'U', 'M', 'P', 'Y', (unsigned char) version, 0,
-                                   (unsigned char) dict.n, (unsigned char) (dict.n >> 8), 0, 0 };
+    const unsigned char head[] = { 0x93,
+                                   'N',
+                                   'U',
+                                   'M',
+                                   'P',
+                                   'Y',
+                                   (unsigned char) version,
+                                   0,
+                                   (unsigned char) dict.n,
+                                   (unsigned char) (dict.n >> 8),
+                                   0,
+                                   0 };
     ppq_buf_append(&b, head, start);
     ppq_buf_append(&b, dict.data, dict.n);
     ppq_buf_append(&b, data, n);

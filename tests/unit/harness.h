@@ -20,7 +20,7 @@
 #define HELPER static
 #endif
 
-#define SHAPE(...)                                                                  \
+#define SHAPE(...)                                                                 \
     ((ppq_shape){ .rank = (int32_t) PPQ_COUNT(((const int64_t[]){ __VA_ARGS__ })), \
                   .dim = { __VA_ARGS__ } })
 
@@ -32,21 +32,21 @@ HELPER const char *last_message(const ppq_diag *d)
 
 #define OK(d, expr) ck_assert_msg((expr) == PPQ_OK, "%s: %s", #expr, last_message(d))
 // Fails with one more error, whose text has `part` in it.
-#define FAILS(d, expr, code, part)                                                        \
-    do {                                                                                  \
-        const size_t fails_before_ = ppq_diag_count((d), PPQ_SEV_ERROR);                  \
-        ck_assert_int_eq((expr), (code));                                                 \
-        ck_assert_uint_eq(ppq_diag_count((d), PPQ_SEV_ERROR), fails_before_ + 1);         \
+#define FAILS(d, expr, code, part)                                                              \
+    do {                                                                                        \
+        const size_t fails_before_ = ppq_diag_count((d), PPQ_SEV_ERROR);                        \
+        ck_assert_int_eq((expr), (code));                                                       \
+        ck_assert_uint_eq(ppq_diag_count((d), PPQ_SEV_ERROR), fails_before_ + 1);               \
         ck_assert_msg(strstr(last_message(d), (part)) != NULL, "message: %s", last_message(d)); \
     } while (0)
 
 // Floats, compared as they are.
-#define SAME(got, want)                                                                \
+#define SAME(got, want)                                                                  \
     ck_assert_msg((got) >= (want) && (got) <= (want), "%s is %.9g, expected %.9g", #got, \
                   (double) (got), (double) (want))
 #define DIFFER(a, b) ck_assert_msg((a) < (b) || (a) > (b), "%s and %s are the same", #a, #b)
-#define NEAR(got, want, tolerance)                                                     \
-    ck_assert_msg(fabs((double) (got) - (double) (want)) <= (double) (tolerance),      \
+#define NEAR(got, want, tolerance)                                                \
+    ck_assert_msg(fabs((double) (got) - (double) (want)) <= (double) (tolerance), \
                   "%s is %.9g, expected %.9g", #got, (double) (got), (double) (want))
 
 // ---- tensors -----------------------------------------------------------------------------------

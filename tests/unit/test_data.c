@@ -1,6 +1,5 @@
 // Readers of calibration data: formats, folders, and messages that name the file.
 
-
 #include "quantizer/data/data.h"
 #include "quantizer/data/format.h"
 #include "tests/unit/data_files.h"
@@ -55,8 +54,8 @@ START_TEST(npy_orders_and_versions_mean_the_same)
         { 3, "<i2", "True", { 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6, 0 } },
     };
     files f = files_new();
-    const blob b = npy(cases[_i].version, cases[_i].code, cases[_i].fortran, "(2, 3)",
-                       cases[_i].raw, 12);
+    const blob b =
+        npy(cases[_i].version, cases[_i].code, cases[_i].fortran, "(2, 3)", cases[_i].raw, 12);
     for (int row = -1; row < 2; row++) {
         ppq_tensor t;
         OK(f.d, ppq_npy_decode(b.p, b.n, "x.npy", row, &t, f.d));
@@ -76,7 +75,10 @@ START_TEST(npy_shapes_of_any_rank_are_read)
         const char *text;
         int rank;
         int64_t count;
-    } cases[] = { { "()", 0, 1 }, { "(4,)", 1, 4 }, { "(1, 2, 1, 2)", 4, 4 }, { "(3, 0)", 2, 0 },
+    } cases[] = { { "()", 0, 1 },
+                  { "(4,)", 1, 4 },
+                  { "(1, 2, 1, 2)", 4, 4 },
+                  { "(3, 0)", 2, 0 },
                   { "(2L, 2L)", 2, 4 } };
     files f = files_new();
     const unsigned char raw[4] = { 1, 2, 3, 4 };
@@ -260,7 +262,7 @@ START_TEST(image_layouts_and_channels)
         for (int c = 0; c < 3; c++) {
             const int channel = cases[_i].first == 2 ? 2 - c : c;
             SAME(ppq_f32(&t)[k * cases[_i].step_x + c * cases[_i].step_c],
-                               (float) (10 * (k % 4) + 100 * (k / 4) + channel));
+                 (float) (10 * (k % 4) + 100 * (k / 4) + channel));
         }
     ppq_tensor_unref(&t);
     free(b.p);
@@ -278,8 +280,7 @@ START_TEST(pixels_are_scaled_then_normalized)
     for (int c = 0; c < 3; c++)
         for (int k = 0; k < 4; k++) // the centre: columns 1 and 2
             SAME(ppq_f32(&t)[c * 4 + k],
-                               ((float) (10 * (k % 2 + 1) + 100 * (k / 2) + c) / 255 - mean[c]) /
-                                   std[c]);
+                 ((float) (10 * (k % 2 + 1) + 100 * (k / 2) + c) / 255 - mean[c]) / std[c]);
     ppq_tensor_unref(&t);
     free(b.p);
     files_end(&f);
@@ -290,8 +291,8 @@ START_TEST(gray_images_and_gray_inputs)
 {
     files f = files_new();
     const blob gray = ramp(true), rgb = ramp(false);
-    ppq_tensor a = preprocessed(&f, gray, "scale=1"), b = preprocessed(&f, gray,
-                                                                       "scale=1,color=gray");
+    ppq_tensor a = preprocessed(&f, gray, "scale=1"),
+               b = preprocessed(&f, gray, "scale=1,color=gray");
     ppq_tensor c = preprocessed(&f, rgb, "scale=1,color=gray");
     ck_assert(ppq_shape_equal(&a.shape, &SHAPE(1, 3, 2, 4)));
     ck_assert(ppq_shape_equal(&b.shape, &SHAPE(1, 1, 2, 4)));
@@ -408,11 +409,10 @@ START_TEST(bad_preprocessing_names_what_is_legal)
     static const struct {
         const char *spec, *message;
     } cases[] = {
-        { "resize=0", "resize=0" },      { "resize=3x", "resize=3x" }, { "crop=-1", "crop" },
-        { "blur=3", "letterbox" },       { "mean=1:2", "three" },      { "std=0", "std" },
-        { "scale=0", "scale" },          { "method=lanczos", "bicubic" },
-        { "layout=chw", "nchw" },        { "color=cmyk", "gray" },     { "scale=1,resize", "KEY=VALUE" },
-        { "mean=nan", "mean" },
+        { "resize=0", "resize=0" }, { "resize=3x", "resize=3x" },      { "crop=-1", "crop" },
+        { "blur=3", "letterbox" },  { "mean=1:2", "three" },           { "std=0", "std" },
+        { "scale=0", "scale" },     { "method=lanczos", "bicubic" },   { "layout=chw", "nchw" },
+        { "color=cmyk", "gray" },   { "scale=1,resize", "KEY=VALUE" }, { "mean=nan", "mean" },
     };
     files f = files_new();
     ppq_preprocess p;

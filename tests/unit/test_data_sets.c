@@ -309,12 +309,9 @@ START_TEST(a_bad_sample_is_named)
         const char *shape, *code, *message;
         float value;
     } cases[] = {
-        { "(1, 2)", "<f4", "NaN", NAN },
-        { "(1, 2)", "<f4", "infinite", INFINITY },
-        { "(1, 2)", "<i4", "int32", 0 },
-        { "(2, 1)", "<f4", "1x2", 0 },
-        { "(1, 1, 2)", "<f4", "1x1x2", 0 },
-        { "()", "<f4", "shape", 0 },
+        { "(1, 2)", "<f4", "NaN", NAN },    { "(1, 2)", "<f4", "infinite", INFINITY },
+        { "(1, 2)", "<i4", "int32", 0 },    { "(2, 1)", "<f4", "1x2", 0 },
+        { "(1, 1, 2)", "<f4", "1x1x2", 0 }, { "()", "<f4", "shape", 0 },
     };
     set s = set_new(1);
     const float x[2] = { cases[_i].value, cases[_i].value };

@@ -216,8 +216,9 @@ START_TEST(bypass_refuses_when_both_ends_are_fixed)
 {
     world w = world_new();
     ppq_var *x = add_input(&w, "x", SHAPE(2));
-    ppq_var *from = _i == 0 ? x : _i == 1 ? add_const(&w, "c", tensor_normal(SHAPE(2), 1))
-                                          : add_op(&w, "Relu", x, NULL, NULL)->out[0];
+    ppq_var *from = _i == 0   ? x
+                    : _i == 1 ? add_const(&w, "c", tensor_normal(SHAPE(2), 1))
+                              : add_op(&w, "Relu", x, NULL, NULL)->out[0];
     if (_i == 2)
         ppq_graph_mark_output(w.g, from);
     ppq_op *id = add_op(&w, "Identity", from, NULL, NULL);
@@ -314,8 +315,8 @@ START_TEST(a_clone_is_equal_and_independent)
     world w = world_new();
     ppq_var *x = add_input(&w, "x", SHAPE(1, 3, 4, 4));
     x->shape.dim[0] = ppq_graph_symbol(w.g, "N");
-    ppq_op *conv = add_op(&w, "Conv", x, add_const(&w, "w", tensor_normal(SHAPE(2, 3, 1, 1), 1)),
-                          NULL);
+    ppq_op *conv =
+        add_op(&w, "Conv", x, add_const(&w, "w", tensor_normal(SHAPE(2, 3, 1, 1), 1)), NULL);
     ppq_op_set_ints(w.g, conv, "pads", (const int64_t[]){ 0, 1, 2, 3 }, 4);
     ppq_op_set_string(w.g, conv, "auto_pad", "NOTSET");
     ppq_graph_mark_output(w.g, conv->out[0]);

@@ -16,15 +16,42 @@ static double laplace(ppq_rng *r)
     return (u < 0 ? 1 : -1) * log(1 - 2 * fabs(u) + 1e-12);
 }
 
-static double normal(ppq_rng *r) { return ppq_rng_normal(r); }
-static double relu(ppq_rng *r) { return fmax(0, ppq_rng_normal(r)); }
-static double zero(ppq_rng *r) { return 0 * ppq_rng_uniform(r); }
-static double seven(ppq_rng *r) { return 7 + 0 * ppq_rng_uniform(r); }
-static double negative(ppq_rng *r) { return -1 - ppq_rng_uniform(r); }
-static double tiny(ppq_rng *r) { return 1e-20 * ppq_rng_normal(r); }
-static double denormal(ppq_rng *r) { return 1.4e-45 * ceil(3 * ppq_rng_uniform(r)); }
-static double huge(ppq_rng *r) { return 1e30 * ppq_rng_normal(r); }
-static double largest(ppq_rng *r) { return ppq_rng_uniform(r) < 0.5 ? -3.4e38 : 3.4e38; }
+static double normal(ppq_rng *r)
+{
+    return ppq_rng_normal(r);
+}
+static double relu(ppq_rng *r)
+{
+    return fmax(0, ppq_rng_normal(r));
+}
+static double zero(ppq_rng *r)
+{
+    return 0 * ppq_rng_uniform(r);
+}
+static double seven(ppq_rng *r)
+{
+    return 7 + 0 * ppq_rng_uniform(r);
+}
+static double negative(ppq_rng *r)
+{
+    return -1 - ppq_rng_uniform(r);
+}
+static double tiny(ppq_rng *r)
+{
+    return 1e-20 * ppq_rng_normal(r);
+}
+static double denormal(ppq_rng *r)
+{
+    return 1.4e-45 * ceil(3 * ppq_rng_uniform(r));
+}
+static double huge(ppq_rng *r)
+{
+    return 1e30 * ppq_rng_normal(r);
+}
+static double largest(ppq_rng *r)
+{
+    return ppq_rng_uniform(r) < 0.5 ? -3.4e38 : 3.4e38;
+}
 static double skewed(ppq_rng *r)
 {
     return ppq_rng_uniform(r) < 0.9 ? fabs(ppq_rng_normal(r)) : -0.05 * ppq_rng_uniform(r);
@@ -33,21 +60,34 @@ static double outlier(ppq_rng *r)
 {
     return ppq_rng_uniform(r) < 0.001 ? 100 : 0.1 * ppq_rng_normal(r);
 }
-static double two_values(ppq_rng *r) { return ppq_rng_uniform(r) < 0.5 ? -1 : 3; }
+static double two_values(ppq_rng *r)
+{
+    return ppq_rng_uniform(r) < 0.5 ? -1 : 3;
+}
 
 static const struct {
     const char *name;
     double (*draw)(ppq_rng *r);
 } kinds[] = {
-    { "normal", normal },     { "laplace", laplace },   { "relu", relu },
-    { "zero", zero },         { "seven", seven },       { "negative", negative },
-    { "tiny", tiny },         { "denormal", denormal }, { "huge", huge },
-    { "largest", largest },   { "skewed", skewed },     { "outlier", outlier },
+    { "normal", normal },
+    { "laplace", laplace },
+    { "relu", relu },
+    { "zero", zero },
+    { "seven", seven },
+    { "negative", negative },
+    { "tiny", tiny },
+    { "denormal", denormal },
+    { "huge", huge },
+    { "largest", largest },
+    { "skewed", skewed },
+    { "outlier", outlier },
     { "two-values", two_values },
 };
 
 static const ppq_qfmt formats[] = {
-    PPQ_FMT_U8_ASYM, PPQ_FMT_S8_SYM, PPQ_FMT_S8_NARROW,
+    PPQ_FMT_U8_ASYM,
+    PPQ_FMT_S8_SYM,
+    PPQ_FMT_S8_NARROW,
     PPQ_FMT(PPQ_Q_ASYMMETRIC | PPQ_Q_LINEAR | PPQ_Q_PER_TENSOR, 8, -128, 127),
     PPQ_FMT(PPQ_Q_SYMMETRIC | PPQ_Q_LINEAR | PPQ_Q_PER_TENSOR | PPQ_Q_POW2, 8, -128, 127),
     PPQ_FMT(PPQ_Q_ASYMMETRIC | PPQ_Q_LINEAR | PPQ_Q_PER_TENSOR, 4, 0, 15),
@@ -202,8 +242,7 @@ static void check_same(const ppq_observer *o, const char *kind, const ppq_stats 
         const ppq_qparam p = rendered(o, a, &formats[f]), q = rendered(o, b, &formats[f]);
         ck_assert_msg(memcmp(&p.scale, &q.scale, sizeof(float)) == 0 &&
                           memcmp(&p.offset, &q.offset, sizeof(float)) == 0,
-                      "%s of %s: %.9g and %.9g", o->name, kind, (double) p.scale,
-                      (double) q.scale);
+                      "%s of %s: %.9g and %.9g", o->name, kind, (double) p.scale, (double) q.scale);
     }
 }
 

@@ -131,8 +131,8 @@ START_TEST(batch_norm_stays_where_others_read_the_convolution)
 {
     world w = world_new();
     const ppq_shape in = SHAPE(1, 3, 4, 4);
-    ppq_op *conv = add_op(&w, "Conv", add_input(&w, "x", in), weights(&w, SHAPE(4, 3, 1, 1), 5),
-                          NULL);
+    ppq_op *conv =
+        add_op(&w, "Conv", add_input(&w, "x", in), weights(&w, SHAPE(4, 3, 1, 1), 5), NULL);
     ppq_op *bn = add_bn(&w, conv->out[0], 4);
     finish(&w, add_op(&w, "Add", bn->out[0], conv->out[0], NULL));
     keeps_answers(&w, in, "fold-batch-norm");
@@ -174,8 +174,12 @@ static const struct bias_case {
     ppq_shape add;
     bool folds;
 } bias_cases[] = {
-    { { 4, { 1, 4, 1, 1 } }, true },  { { 3, { 4, 1, 1 } }, true }, { { 0, { 0 } }, true },
-    { { 1, { 1 } }, true },           { { 1, { 4 } }, false },      { { 4, { 1, 4, 4, 4 } }, false },
+    { { 4, { 1, 4, 1, 1 } }, true },
+    { { 3, { 4, 1, 1 } }, true },
+    { { 0, { 0 } }, true },
+    { { 1, { 1 } }, true },
+    { { 1, { 4 } }, false },
+    { { 4, { 1, 4, 4, 4 } }, false },
     { { 5, { 1, 1, 4, 1, 1 } }, false },
 };
 
@@ -184,8 +188,8 @@ START_TEST(an_added_constant_becomes_the_bias)
     const struct bias_case *c = &bias_cases[_i / 2];
     world w = world_new();
     const ppq_shape in = SHAPE(1, 3, 4, 4);
-    ppq_op *conv = add_op(&w, "Conv", add_input(&w, "x", in), weights(&w, SHAPE(4, 3, 1, 1), 5),
-                          NULL);
+    ppq_op *conv =
+        add_op(&w, "Conv", add_input(&w, "x", in), weights(&w, SHAPE(4, 3, 1, 1), 5), NULL);
     ppq_var *b = weights(&w, c->add, 6);
     finish(&w, _i % 2 ? add_op(&w, "Add", b, conv->out[0], NULL)
                       : add_op(&w, "Add", conv->out[0], b, NULL));
@@ -355,9 +359,9 @@ static ppq_tqc *tqc_with(world *w, const ppq_qfmt *f, uint32_t n, float scale)
 
 static ppq_op *quantized_conv(world *w, float x_scale, float w_scale, const float *bias)
 {
-    ppq_op *op = add_op(w, "Conv", add_input(w, "x", SHAPE(1, 1, 2, 2)),
-                        weights(w, SHAPE(4, 1, 1, 1), 5),
-                        add_const(w, "b", tensor_f32(SHAPE(4), bias)));
+    ppq_op *op =
+        add_op(w, "Conv", add_input(w, "x", SHAPE(1, 1, 2, 2)), weights(w, SHAPE(4, 1, 1, 1), 5),
+               add_const(w, "b", tensor_f32(SHAPE(4), bias)));
     op->place = PPQ_PLACE_QUANT;
     op->tqc_in = ppq_new_n(w->g->arena, ppq_tqc *, 3);
     op->tqc_out = ppq_new_n(w->g->arena, ppq_tqc *, 1);

@@ -16,14 +16,14 @@ static void check_name(const char *name, const char *summary)
     ck_assert_msg(summary[strlen(summary) - 1] != '.', "%s: a summary has no period", name);
 }
 
-#define NAMES_ARE_SOUND(list)                                                      \
-    do {                                                                           \
-        for (size_t i = 0; (list)[i]; i++) {                                       \
-            check_name((list)[i]->name, (list)[i]->summary);                       \
-            for (size_t k = 0; k < i; k++)                                         \
-                ck_assert_str_ne((list)[i]->name, (list)[k]->name);                \
-        }                                                                          \
-        ck_assert_ptr_nonnull((list)[0]);                                          \
+#define NAMES_ARE_SOUND(list)                                       \
+    do {                                                            \
+        for (size_t i = 0; (list)[i]; i++) {                        \
+            check_name((list)[i]->name, (list)[i]->summary);        \
+            for (size_t k = 0; k < i; k++)                          \
+                ck_assert_str_ne((list)[i]->name, (list)[k]->name); \
+        }                                                           \
+        ck_assert_ptr_nonnull((list)[0]);                           \
     } while (0)
 
 START_TEST(names_are_unique_and_summaries_fit_a_line)
@@ -38,10 +38,10 @@ END_TEST
 
 START_TEST(everything_is_found_by_its_name)
 {
-#define FOUND(kind)                                                   \
-    for (size_t i = 0; ppq_builtin_##kind##s[i]; i++)                 \
+#define FOUND(kind)                                                         \
+    for (size_t i = 0; ppq_builtin_##kind##s[i]; i++)                       \
         ck_assert_ptr_eq(ppq_##kind##_find(ppq_builtin_##kind##s[i]->name), \
-                         ppq_builtin_##kind##s[i]);                   \
+                         ppq_builtin_##kind##s[i]);                         \
     ck_assert_ptr_null(ppq_##kind##_find("no-such-thing"))
     FOUND(platform);
     FOUND(dispatcher);

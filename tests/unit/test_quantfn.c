@@ -84,11 +84,12 @@ END_TEST
 
 START_TEST(bias_uses_all_of_32_bits)
 {
-    const ppq_qparam p = { .scale = 1, .qmin = -2147483647.0, .qmax = 2147483647.0,
-                           .rounding = (ppq_rounding) _i };
+    const ppq_qparam p = {
+        .scale = 1, .qmin = -2147483647.0, .qmax = 2147483647.0, .rounding = (ppq_rounding) _i
+    };
     const float x[] = { 2147483520.0f, 4e9f, -4e9f, 16777216.0f, -16777217.0f, NAN, INFINITY };
-    const int32_t want[] = { 2147483520,  2147483647,  -2147483647, 16777216,
-                             -16777216,   -2147483647, 2147483647 };
+    const int32_t want[] = { 2147483520, 2147483647,  -2147483647, 16777216,
+                             -16777216,  -2147483647, 2147483647 };
     int32_t q[PPQ_COUNT(x)];
     ppq_quantize_i32(x, q, PPQ_COUNT(x), &p);
     for (size_t i = 0; i < PPQ_COUNT(x); i++)
@@ -102,8 +103,8 @@ END_TEST
 START_TEST(quantizing_twice_changes_nothing)
 {
     enum { N = 4000 };
-    static const double range[][2] = { { 0, 255 }, { -128, 127 }, { -127, 127 }, { 0, 15 },
-                                       { -32768, 32767 }, { -2097152, 2097151 } };
+    static const double range[][2] = { { 0, 255 }, { -128, 127 },     { -127, 127 },
+                                       { 0, 15 },  { -32768, 32767 }, { -2097152, 2097151 } };
     if (_i == PPQ_ROUND_UP)
         return;
     ppq_rng r = ppq_rng_seed(4, (uint64_t) _i);
@@ -157,7 +158,10 @@ END_TEST
 static ppq_tqc *channel_tqc(world *w, uint32_t n, int8_t axis, double lo, double hi)
 {
     const ppq_qfmt f = { .props = PPQ_Q_PER_CHANNEL | PPQ_Q_LINEAR | PPQ_Q_ASYMMETRIC,
-                         .bits = 32, .axis = axis, .qmin = lo, .qmax = hi };
+                         .bits = 32,
+                         .axis = axis,
+                         .qmin = lo,
+                         .qmax = hi };
     ppq_tqc *t = ppq_graph_new_tqc(w->g, &f);
     float *scale = ppq_new_n(w->a, float, n), *offset = ppq_new_n(w->a, float, n);
     for (uint32_t c = 0; c < n; c++) {
@@ -243,9 +247,14 @@ START_TEST(storage_holds_every_value_of_the_range)
         double lo, hi;
         ppq_dtype dt;
     } cases[] = {
-        { 0, 255, PPQ_DT_U8 },        { 0, 15, PPQ_DT_U8 },          { -128, 127, PPQ_DT_I8 },
-        { -127, 127, PPQ_DT_I8 },     { 0, 65535, PPQ_DT_U16 },      { -32768, 32767, PPQ_DT_I16 },
-        { -129, 127, PPQ_DT_I16 },    { -40000, 40000, PPQ_DT_I32 },
+        { 0, 255, PPQ_DT_U8 },
+        { 0, 15, PPQ_DT_U8 },
+        { -128, 127, PPQ_DT_I8 },
+        { -127, 127, PPQ_DT_I8 },
+        { 0, 65535, PPQ_DT_U16 },
+        { -32768, 32767, PPQ_DT_I16 },
+        { -129, 127, PPQ_DT_I16 },
+        { -40000, 40000, PPQ_DT_I32 },
         { -2147483647.0, 2147483647.0, PPQ_DT_I32 },
     };
     world w = world_new();
@@ -302,7 +311,8 @@ START_TEST(sixteen_bit_floats_round_to_nearest_even)
     }
     for (uint32_t h = 0x0080; h < 0x7f7fu; h++) {
         const double mid = ((double) ppq_bf16_to_f32((uint16_t) h) +
-                            (double) ppq_bf16_to_f32((uint16_t) (h + 1))) / 2;
+                            (double) ppq_bf16_to_f32((uint16_t) (h + 1))) /
+                           2;
         ck_assert_uint_eq(ppq_f32_to_bf16((float) mid), h & 1 ? h + 1 : h);
     }
     ck_assert_uint_eq(ppq_f32_to_f16(65520), 0x7c00);

@@ -194,13 +194,13 @@ END_TEST
 
 START_TEST(parameters_must_make_sense)
 {
-    static const float bad[][2] = { { 0, 0 },        { -1, 0 },       { NAN, 0 }, { INFINITY, 0 },
-                                    { 1, 0.5f },     { 1, INFINITY }, { 1, NAN } };
+    static const float bad[][2] = { { 0, 0 },    { -1, 0 },       { NAN, 0 }, { INFINITY, 0 },
+                                    { 1, 0.5f }, { 1, INFINITY }, { 1, NAN } };
     world w = world_new();
     ppq_tqc *t = with_state(&w, PPQ_QS_ACTIVATED);
     give(&w, t, 1);
-    FAILS(w.d, ppq_tqc_set_params(t, w.g->arena, 1, &bad[_i][0], &bad[_i][1], w.d),
-          PPQ_ERR_NUMERIC, "channel 0");
+    FAILS(w.d, ppq_tqc_set_params(t, w.g->arena, 1, &bad[_i][0], &bad[_i][1], w.d), PPQ_ERR_NUMERIC,
+          "channel 0");
     SAME(t->scale[0], 1);
     world_end(&w);
 }
@@ -224,9 +224,9 @@ END_TEST
 
 START_TEST(a_well_formed_format_passes)
 {
-    static const ppq_qfmt good[] = { PPQ_FMT_U8_ASYM, PPQ_FMT_S8_SYM, PPQ_FMT_S8_SYM_CHANNEL,
-                                     PPQ_FMT_S8_NARROW, PPQ_FMT_S8_NARROW_CHANNEL,
-                                     PPQ_FMT_S32_BIAS_CHANNEL };
+    static const ppq_qfmt good[] = { PPQ_FMT_U8_ASYM,           PPQ_FMT_S8_SYM,
+                                     PPQ_FMT_S8_SYM_CHANNEL,    PPQ_FMT_S8_NARROW,
+                                     PPQ_FMT_S8_NARROW_CHANNEL, PPQ_FMT_S32_BIAS_CHANNEL };
     for (size_t i = 0; i < PPQ_COUNT(good); i++)
         ck_assert(ppq_qfmt_check(&good[i]));
 }
@@ -237,18 +237,42 @@ START_TEST(a_malformed_format_is_refused)
     const ppq_qfmt good = PPQ_FMT_U8_ASYM;
     ppq_qfmt f = good;
     switch (_i) {
-    case 0: f.props |= PPQ_Q_PER_CHANNEL; break;
-    case 1: f.props &= ~(uint32_t) PPQ_Q_PER_TENSOR; break;
-    case 2: f.props |= PPQ_Q_SYMMETRIC; break;
-    case 3: f.props &= ~(uint32_t) PPQ_Q_LINEAR; break;
-    case 4: f.bits = 1; break;
-    case 5: f.bits = 33; break;
-    case 6: f.qmin = 255; break;
-    case 7: f.qmax = 256; break; // more steps than bits
-    case 8: f.rounding = PPQ_ROUND_COUNT; break;
-    case 9: f.exp_bits = 4; break;
-    case 10: f.props = (f.props & ~(uint32_t) PPQ_Q_LINEAR) | PPQ_Q_FLOATING; break;
-    case 11: f.qmax = (double) NAN; break;
+    case 0:
+        f.props |= PPQ_Q_PER_CHANNEL;
+        break;
+    case 1:
+        f.props &= ~(uint32_t) PPQ_Q_PER_TENSOR;
+        break;
+    case 2:
+        f.props |= PPQ_Q_SYMMETRIC;
+        break;
+    case 3:
+        f.props &= ~(uint32_t) PPQ_Q_LINEAR;
+        break;
+    case 4:
+        f.bits = 1;
+        break;
+    case 5:
+        f.bits = 33;
+        break;
+    case 6:
+        f.qmin = 255;
+        break;
+    case 7:
+        f.qmax = 256;
+        break; // more steps than bits
+    case 8:
+        f.rounding = PPQ_ROUND_COUNT;
+        break;
+    case 9:
+        f.exp_bits = 4;
+        break;
+    case 10:
+        f.props = (f.props & ~(uint32_t) PPQ_Q_LINEAR) | PPQ_Q_FLOATING;
+        break;
+    case 11:
+        f.qmax = (double) NAN;
+        break;
     }
     ck_assert(ppq_qfmt_check(&good));
     ck_assert(!ppq_qfmt_check(&f));
