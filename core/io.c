@@ -65,7 +65,7 @@ enum { MAX_OPEN = 32 };
 static _Atomic(const char *) open_temps[MAX_OPEN];
 
 struct ppq_file {
-    char *path, *temp;
+    char *path, *temp; // temp NULL: written in place, or committed
     int fd;
     int seat; // in open_temps, -1 when it was full
 };
@@ -76,38 +76,50 @@ static ppq_status io_error(const char *what, const char *path, ppq_diag *d)
                     strerror(errno));
 }
 
-ppq_status ppq_file_create(const char *path, ppq_file **out, ppq_diag *d)
+static void open_temp(ppq_file *f)
 {
-    struct stat sb;
-    if (stat(path, &sb) == 0 && S_ISDIR(sb.st_mode)) {
-        errno = EISDIR;
-        return io_error("cannot write", path, d);
-    }
-    ppq_file *f = calloc(1, sizeof(*f));
-    const size_t n = strlen(path) + 16;
-    if (f) {
-        f->path = strdup(path);
-        f->temp = malloc(n);
-    }
-    if (!f || !f->path || !f->temp)
+    const size_t n = strlen(f->path) + 16;
+    f->temp = malloc(n);
+    if (!f->temp)
         abort();
-    snprintf(f->temp, n, "%s.XXXXXX", path);
+    snprintf(f->temp, n, "%s.XXXXXX", f->path);
     f->fd = mkstemp(f->temp);
     if (f->fd < 0) {
-        const ppq_status st = io_error("cannot write", path, d);
-        free(f->path);
         free(f->temp);
-        free(f);
-        return st;
+        f->temp = NULL;
+        return;
     }
     const mode_t mask = umask(0);
     umask(mask);
     (void) fchmod(f->fd, 0666 & ~mask);
-    f->seat = -1;
     for (int i = 0; i < MAX_OPEN && f->seat < 0; i++) {
         const char *none = NULL;
         if (atomic_compare_exchange_strong(&open_temps[i], &none, f->temp))
             f->seat = i;
+    }
+}
+
+ppq_status ppq_file_create(const char *path, ppq_file **out, ppq_diag *d)
+{
+    struct stat sb;
+    const bool exists = stat(path, &sb) == 0;
+    if (exists && S_ISDIR(sb.st_mode)) {
+        errno = EISDIR;
+        return io_error("cannot write", path, d);
+    }
+    ppq_file *f = calloc(1, sizeof(*f));
+    if (!f || !(f->path = strdup(path)))
+        abort();
+    f->seat = -1;
+    // A device or pipe is written to, never replaced.
+    if (exists && !S_ISREG(sb.st_mode))
+        f->fd = open(path, O_WRONLY | O_CLOEXEC);
+    else
+        open_temp(f);
+    if (f->fd < 0) {
+        const ppq_status st = io_error("cannot write", path, d);
+        ppq_file_destroy(f);
+        return st;
     }
     *out = f;
     return PPQ_OK;
@@ -140,7 +152,7 @@ ppq_status ppq_file_finish(ppq_file *f, ppq_diag *d)
 ppq_status ppq_file_commit(ppq_file *f, ppq_diag *d)
 {
     PPQ_TRY(ppq_file_finish(f, d));
-    if (rename(f->temp, f->path) != 0)
+    if (f->temp && rename(f->temp, f->path) != 0)
         return io_error("cannot write", f->path, d);
     if (f->seat >= 0)
         atomic_store(&open_temps[f->seat], NULL);
