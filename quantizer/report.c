@@ -260,7 +260,8 @@ static void report_text(const ppq_session *s, ppq_buf *b)
 static void json_forecast(const ppq_session *s, ppq_arena *a, ppq_json_writer *w)
 {
     fused f;
-    if (!forecast(s, a, &f))
+    // A model that is only looked at has nothing to be written.
+    if (!s->n_samples || !forecast(s, a, &f))
         return;
     ppq_json_open(w, "onnxruntime_forecast", '{');
     ppq_json_open(w, "ops", '[');
@@ -292,6 +293,14 @@ static void json_places(const ppq_graph *g, ppq_json_writer *w)
         ppq_json_close(w, '}');
     }
     ppq_json_close(w, ']');
+}
+
+static void json_ops(const ppq_graph *g, ppq_buf *b)
+{
+    ppq_json_writer w = ppq_json_writer_init(b);
+    ppq_json_open(&w, NULL, '{');
+    json_places(g, &w);
+    ppq_json_close(&w, '}');
 }
 
 static void report_json(const ppq_session *s, ppq_buf *b)
@@ -494,7 +503,10 @@ ppq_status ppq_inspect(const ppq_session *s, ppq_view view, bool json, ppq_buf *
             inspect_summary(s, out);
         return PPQ_OK;
     case PPQ_VIEW_OPS:
-        inspect_ops(s->graph, out);
+        if (json)
+            json_ops(s->graph, out);
+        else
+            inspect_ops(s->graph, out);
         return PPQ_OK;
     case PPQ_VIEW_DOT:
         ppq_dump_dot(s->graph, out);
