@@ -12,7 +12,7 @@ import unittest
 
 import tiny_onnx as onnx
 
-QUANTIZE, RUN, INSPECT = sys.argv[1:4]
+QUANTIZE, RUN, INSPECT = [os.path.abspath(p) for p in sys.argv[1:4]]
 OK, USAGE, BAD, MISSED, IO = range(5)
 SAMPLE = [0.01 * ((i * 29) % 200 - 90) for i in range(72)]
 
