@@ -18,7 +18,7 @@ typedef struct kept {
 struct ppq_analysis {
     ppq_graph *g;
     const ppq_calib_source *data;
-    int64_t n;
+    int64_t n, n_run; // samples kept; samples of the present run
     int n_threads;
     size_t n_vars;
     bool *watch;         // per var id
@@ -171,7 +171,7 @@ static ppq_status run(ppq_analysis *a, ppq_diag *d)
                               .n_threads = 1 };
     job j = { .a = a };
     PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
-    ppq_parallel_for(a->n_threads, a->n, one_sample, &j);
+    ppq_parallel_for(a->n_threads, a->n_run, one_sample, &j);
     ppq_exec_destroy(j.exec);
     return (ppq_status) atomic_load(&a->failed);
 }
@@ -206,8 +206,9 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
         abort();
     n = PPQ_MIN(n, data->n_samples);
     const size_t cells = (size_t) n * g->n_vars + 1;
-    *a =
-        (ppq_analysis){ .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars };
+    *a = (ppq_analysis){
+        .g = g, .data = data, .n = n, .n_run = n, .n_threads = n_threads, .n_vars = g->n_vars
+    };
     a->means = means;
     a->watch = calloc(g->n_vars + 1, sizeof(*a->watch));
     a->reference = calloc(cells, sizeof(*a->reference));
@@ -234,13 +235,14 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
     return PPQ_OK;
 }
 
-ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
+ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d)
 {
     a->simulate = true;
-    if (!a->n)
+    a->n_run = PPQ_MIN(n, a->n);
+    if (!a->n_run)
         return PPQ_OK;
     PPQ_TRY(run(a, d));
-    for (int64_t k = 1; k < a->n; k++)
+    for (int64_t k = 1; k < a->n_run; k++)
         for (size_t i = 0; i < a->n_vars; i++) {
             ppq_compare *to = &a->result[i];
             const ppq_compare *from = &a->result[(size_t) k * a->n_vars + i];
@@ -274,5 +276,5 @@ const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id)
 
 int64_t ppq_analysis_samples(const ppq_analysis *a)
 {
-    return a ? a->n : 0;
+    return a ? a->n_run : 0;
 }

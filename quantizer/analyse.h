@@ -27,8 +27,8 @@ PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_so
                                                 int64_t n, int n_threads, ppq_means *means,
                                                 ppq_analysis **out,
                                                 ppq_diag *d);
-// Runs the same samples with quantization simulated.
-PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d);
+// Runs the first n of the same samples with quantization simulated.
+PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d);
 void ppq_analysis_destroy(ppq_analysis *a); // NULL is fine
 
 // Results, by var id of the graph; NULL where nothing was compared.

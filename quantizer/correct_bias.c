@@ -1,5 +1,6 @@
 #include "quantizer/correct_bias.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +81,13 @@ bool ppq_means_wants(const ppq_means *m, const ppq_op *op, ppq_side side, int sl
 }
 
 // Rows of channels in memory order: outer x channels x inner.
-static void add_sums(const float *x, int64_t outer, int64_t channels, int64_t inner, double *sum)
+static void add_sums(const float *restrict x, int64_t outer, int64_t channels, int64_t inner,
+                     double *restrict sum)
 {
-    for (int64_t o = 0; o < outer; o++)
+    for (int64_t o = 0; inner == 1 && o < outer; o++, x += channels)
+        for (int64_t c = 0; c < channels; c++)
+            sum[c] += (double) x[c];
+    for (int64_t o = 0; inner != 1 && o < outer; o++)
         for (int64_t c = 0; c < channels; c++) {
             double s = 0;
             for (int64_t i = 0; i < inner; i++)
@@ -91,7 +96,7 @@ static void add_sums(const float *x, int64_t outer, int64_t channels, int64_t in
         }
 }
 
-static void add_tensor(const ppq_op *op, const ppq_tensor *x, sums *s, double sign)
+static void add_tensor(const ppq_op *op, const ppq_tensor *x, sums *s)
 {
     const bool conv = ppq_op_is(op, "Conv");
     const int axis = conv ? 1 : x->shape.rank - 1;
@@ -101,27 +106,26 @@ static void add_tensor(const ppq_op *op, const ppq_tensor *x, sums *s, double si
     if (x->layout == PPQ_LAYOUT_CHANNELS_LAST)
         inner = 1;
     const int64_t outer = ppq_shape_numel(&x->shape) / (s->channels * inner);
-    double *sum = calloc((size_t) s->channels + 1, sizeof(*sum));
-    if (!sum)
-        abort();
-    add_sums(ppq_f32(x), outer, s->channels, inner, sum);
-    for (int64_t c = 0; c < s->channels; c++)
-        s->at[c] += sign * sum[c];
-    free(sum);
+    add_sums(ppq_f32(x), outer, s->channels, inner, s->at);
 }
 
-// Clipping moves a few values far. A bias that made up for their mean would move all the others, so
-// only rounding counts: values outside the range are left as they are.
-static void drop_clipped(const ppq_tqc *t, const ppq_tensor *x, ppq_tensor *q)
+// What rounding adds to each value, in place of its quantized value. Clipping moves a few values
+// far; a bias that made up for their mean would move all the others, so only rounding counts.
+static void keep_rounding(const ppq_tqc *t, const ppq_tensor *x, ppq_tensor *q)
 {
-    if (ppq_tqc_n(t) != 1)
-        return;
-    const ppq_qparam p = ppq_tqc_param(t, 0);
-    const float lo = ((float) p.qmin - p.offset) * p.scale - p.scale / 2;
-    const float hi = ((float) p.qmax - p.offset) * p.scale + p.scale / 2;
-    for (int64_t i = 0; i < ppq_shape_numel(&x->shape); i++)
-        if (ppq_f32(x)[i] < lo || ppq_f32(x)[i] > hi)
-            ppq_f32(q)[i] = ppq_f32(x)[i];
+    float lo = -INFINITY, hi = INFINITY;
+    if (ppq_tqc_n(t) == 1) {
+        const ppq_qparam p = ppq_tqc_param(t, 0);
+        lo = ((float) p.qmin - p.offset - 0.5f) * p.scale;
+        hi = ((float) p.qmax - p.offset + 0.5f) * p.scale;
+    }
+    const float *restrict v = ppq_f32(x);
+    float *restrict e = ppq_f32(q);
+    const int64_t n = ppq_shape_numel(&x->shape);
+    for (int64_t i = 0; i < n; i++) {
+        const float d = e[i] - v[i];
+        e[i] = v[i] < lo ? 0 : v[i] > hi ? 0 : d;
+    }
 }
 
 ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op, const ppq_tensor *x,
@@ -138,7 +142,7 @@ ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op, const p
     if (!s->at)
         abort();
     if (!shift) {
-        add_tensor(op, x, s, 1);
+        add_tensor(op, x, s);
         return PPQ_OK;
     }
     if (!ppq_tqc_n(op->tqc_in[0]))
@@ -150,9 +154,8 @@ ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op, const p
         st = ppq_tqc_fake_quant(op->tqc_in[0], x, &q);
     }
     if (st == PPQ_OK) {
-        drop_clipped(op->tqc_in[0], x, &q);
-        add_tensor(op, &q, s, 1);
-        add_tensor(op, x, s, -1);
+        keep_rounding(op->tqc_in[0], x, &q);
+        add_tensor(op, &q, s);
     }
     ppq_tensor_unref(&q);
     return st == PPQ_OK ? st

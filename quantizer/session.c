@@ -235,13 +235,16 @@ ppq_status ppq_session_prepare(ppq_session *s)
     return run_listed(s, "prune-islands");
 }
 
+// Means need few samples: they average over positions already.
+enum { CORRECTION_SAMPLES = 8 };
+
 static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
 {
     double t = now();
     PPQ_TRY(ppq_calibrate_parameters(s->graph, s->n_threads, s->diag));
     phase_done(s, "calibrate-parameters", t);
     t = now();
-    const int64_t n = PPQ_MIN(PPQ_MAX(s->settings->analyse, 4), data->n_samples);
+    const int64_t n = PPQ_MIN(PPQ_MAX(s->settings->analyse, CORRECTION_SAMPLES), data->n_samples);
     ppq_means *means = s->settings->bias_correction ? ppq_means_create(s->graph, n) : NULL;
     ppq_status st = ppq_analysis_reference(s->graph, data, means ? n : s->settings->analyse,
                                            s->n_threads, means, &s->analysis, s->diag);
@@ -274,13 +277,14 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(run_common(s, (const char *const[]){ "align", NULL }));
     if (s->settings->bias_correction) {
         const double t = now();
-        PPQ_TRY(ppq_correct_activations(s->graph, data, PPQ_MAX(s->settings->analyse, 4),
+        PPQ_TRY(ppq_correct_activations(s->graph, data,
+                                        PPQ_MAX(s->settings->analyse, CORRECTION_SAMPLES),
                                         s->n_threads, s->diag));
         phase_done(s, "correct-bias", t);
     }
     PPQ_TRY(run_common(s, finish));
     const double t = now();
-    PPQ_TRY(ppq_analysis_simulate(s->analysis, s->diag));
+    PPQ_TRY(ppq_analysis_simulate(s->analysis, s->settings->analyse, s->diag));
     phase_done(s, "analyse", t);
     return PPQ_OK;
 }
