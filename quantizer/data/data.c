@@ -299,22 +299,27 @@ static bool is_folder(const char *path)
     return stat(path, &sb) == 0 && S_ISDIR(sb.st_mode);
 }
 
-// The input whose name the file's carries: NNNN.<input>.npy. -1 when it carries none.
+// The input whose name a file's name ends with: NNNN.<input>.npy or NNNN_<input>.npy; the longest
+// that fits. -1 when none does.
 static int32_t input_in_name(const ppq_data *x, const char *file)
 {
-    const char *dot = strchr(file, '.');
     const char *end = strrchr(file, '.');
     int32_t found = -1;
-    for (int32_t i = 0; dot && end > dot && i < x->g->n_inputs; i++) {
+    size_t best = 0;
+    for (int32_t i = 0; end && i < x->g->n_inputs; i++) {
         const char *name = x->g->inputs[i]->name;
         const size_t n = strlen(name);
-        const size_t have = (size_t) (end - dot - 1);
-        bool same = have == n;
+        if ((size_t) (end - file) < n + 1 || n < best)
+            continue;
+        const char *at = end - n;
+        bool same = at[-1] == '.' || at[-1] == '_';
         // File names cannot hold '/': any character may stand for it.
         for (size_t k = 0; same && k < n; k++)
-            same = dot[1 + k] == name[k] || name[k] == '/' || name[k] == ':';
-        if (same)
+            same = at[k] == name[k] || name[k] == '/' || name[k] == ':';
+        if (same) {
             found = i;
+            best = n;
+        }
     }
     return found;
 }

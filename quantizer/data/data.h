@@ -11,7 +11,7 @@
 // a folder's entries are samples in name order (bytewise):
 //   .npy .npz .pb .bin .raw .jpg .jpeg .png     one sample, of the only input (or NAME)
 //   .npz                                        keys are input names; any number of inputs
-//   NNNN.<input>.npy                            several inputs: one sample per NNNN
+//   NNNN.<input>.npy or NNNN_<input>.npy        several inputs: one sample per NNNN
 //   sub-folders named after the inputs          one sample per name found in all of them
 //   test_data_set_N/input_K.pb                  ONNX test folders, K in graph order
 //   a packed classification file                int64 N; N x float32[input]; N x int64 labels
