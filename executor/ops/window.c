@@ -197,7 +197,8 @@ bool ppq_window_init_transposed(ppq_window *w, const ppq_op *op, int n, const in
     const size_t have = ppq_op_attr_ints(op, "output_shape", &want);
     if (have && have != (size_t) n && have != (size_t) n + 2)
         return ppq_because(why, "output_shape has %zu values, expected %d", have, n);
-    want += have > (size_t) n ? 2 : 0; // some writers list batch and channels too
+    if (have > (size_t) n)
+        want += 2; // some writers list batch and channels too
     for (int i = 0; i < n; i++) {
         if (have && (want[i] < 0 || want[i] > INT32_MAX))
             return ppq_because(why, "output_shape[%d] is %lld, expected 0 to %d", i,
