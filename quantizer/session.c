@@ -266,6 +266,7 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     static const char *const finish[] = { "passive-parameters", "bake-parameters", NULL };
     s->n_samples = data->n_samples;
     PPQ_TRY(run_pass(s, "split-parameters"));
+    PPQ_TRY(run_listed(s, "equalize"));
     PPQ_TRY(ppq_init_tqcs(s->graph, s->platform, s->settings, s->diag));
     PPQ_TRY(run_listed(s, "quantize-linear-bias"));
     if (!pass_is_off(s, "fuse-activations"))

@@ -17,15 +17,15 @@ static const ppq_qrule rules[] = {
 };
 
 static const char *const quant_types[] = {
-    "Add",       "AveragePool", "Clip",    "Concat",  "Conv",    "DepthToSpace",
-    "Dropout",   "Expand",      "Flatten", "Gather",  "Gemm",    "GlobalAveragePool",
-    "Identity",  "LeakyRelu",   "MatMul",  "MaxPool", "Mul",     "Relu",
-    "Reshape",   "Resize",      "Sigmoid", "Slice",   "Split",   "Squeeze",
-    "Tile",      "Transpose",   "Unsqueeze", NULL,
+    "Add",      "AveragePool", "Clip",      "Concat",  "Conv",  "DepthToSpace",
+    "Dropout",  "Expand",      "Flatten",   "Gather",  "Gemm",  "GlobalAveragePool",
+    "Identity", "LeakyRelu",   "MatMul",    "MaxPool", "Mul",   "Relu",
+    "Reshape",  "Resize",      "Sigmoid",   "Slice",   "Split", "Squeeze",
+    "Tile",     "Transpose",   "Unsqueeze", NULL,
 };
 static const char *const fused[] = { "Relu", "Clip", NULL };
-static const char *const passes[] = { "quantize-linear-bias", "prune-islands", "float-outputs",
-                                      NULL };
+static const char *const passes[] = { "quantize-linear-bias", "prune-islands", "equalize",
+                                      "float-outputs", NULL };
 
 static bool can_quantize(const ppq_op *op, const char **why_not)
 {
@@ -35,8 +35,8 @@ static bool can_quantize(const ppq_op *op, const char **why_not)
         return false;
     }
     const float alpha = ppq_op_attr_float(op, "alpha", 1), beta = ppq_op_attr_float(op, "beta", 1);
-    const bool plain = !(alpha < 1 || alpha > 1 || beta < 1 || beta > 1) &&
-                       ppq_op_attr_int(op, "transA", 0) == 0;
+    const bool plain =
+        !(alpha < 1 || alpha > 1 || beta < 1 || beta > 1) && ppq_op_attr_int(op, "transA", 0) == 0;
     if (ppq_op_is(op, "Gemm") && !plain) {
         *why_not = "ONNX Runtime's integer Gemm takes alpha 1, beta 1 and transA 0 only";
         return false;
