@@ -156,9 +156,10 @@ void ppq_graph_rename_var(ppq_graph *g, ppq_var *v, const char *name)
     ppq_map_set(g->var_names, v->name, v);
 }
 
+// From the end: passes that take many uses away do so from there, and stay linear.
 static void drop_use(ppq_var *v, const ppq_op *op, int32_t slot)
 {
-    for (int32_t i = 0; i < v->n_uses; i++)
+    for (int32_t i = v->n_uses; i-- > 0;)
         if (v->uses[i].op == op && v->uses[i].slot == slot) {
             memmove(&v->uses[i], &v->uses[i + 1],
                     (size_t) (v->n_uses - i - 1) * sizeof(*v->uses));
