@@ -5,10 +5,12 @@
 #include "cli.h"
 
 static const cli_option options[] = {
-    { "calib", 'c', "PATH|NAME=PATH", "calibration inputs: a file or folder; repeat for several inputs" },
+    { "calib", 'c', "PATH|NAME=PATH",
+      "calibration inputs: a file or folder; repeat for several inputs" },
     { "random", 0, "N", "N random samples instead (scales will be wrong for real data)" },
     { "input-shape", 0, "NAME:1x3x224x224", "fix dynamic dimensions; ? keeps one" },
-    { "preprocess", 0, "SPEC|FILE", "for images: resize=256,crop=224,mean=...,std=...,scale=255,..." },
+    { "preprocess", 0, "SPEC|FILE",
+      "for images: resize=256,crop=224,mean=...,std=...,scale=255,..." },
     { "dtype", 0, "NAME", "element type of .bin and .raw files" },
     { "steps", 'n', "N", "use at most N samples (default 512)" },
     { "batch", 'b', "N", "samples per run (default 1)" },
@@ -29,13 +31,17 @@ static const cli_option options[] = {
     { "align-concat", 0, "HOW", "none, input, output or large" },
     { "align-pool", 0, "HOW", "none, input, output or large" },
     { "align-resize", 0, "HOW", "none, input, output or large" },
+    { "pass", 0, "NAME,...", "run a pass that the platform does not ask for" },
     { "no-pass", 0, "NAME,...", "leave a pass out" },
     { "no-bias-correction", 0, NULL, "leave biases as they are" },
     { "analyse", 0, "N", "samples of the closing comparison with float (default 4, 0: none)" },
     { "threads", 0, "N", "default: physical cores" },
     { "seed", 0, "N", "of random numbers" },
+    { "config", 0, "FILE.json", "options from a file; later ones win" },
+    { "save-config", 0, "FILE.json", "write the options that were used" },
     { "debug-dir", 0, "DIR", "the graph after every pass, as .dot and .txt" },
-    { "strict", 0, NULL, "status 3 when a Conv, Gemm or MatMul that could run in int8 stays in float" },
+    { "strict", 0, NULL,
+      "status 3 when a Conv, Gemm or MatMul that could run in int8 stays in float" },
     { 0 },
 };
 
@@ -46,7 +52,12 @@ typedef struct repeated {
 
 typedef struct job {
     cli c;
-    const char *model, *output, *scales, *preprocess, *dtype, *random, *format;
+    const char *model, *output, *scales, *preprocess, *dtype, *random, *format, *save_config;
+    struct {
+        const char *key;
+        char *value;
+    } used[1024]; // options in order, for --save-config
+    size_t n_used;
     repeated calib, shapes, exports;
     ppq_job *job;
 } job;
@@ -100,15 +111,95 @@ static ppq_result read_dispatch(job *j, const char *path)
     return r;
 }
 
+static int take(job *j, const cli_option *o, const char *v);
+
+// An option out of a configuration file.
+static ppq_result take_from_file(void *user, const char *key, const char *value)
+{
+    job *j = user;
+    for (const cli_option *o = options; o->name; o++) {
+        if (strcmp(o->name, key) != 0 || strcmp(key, "config") == 0)
+            continue;
+        if (!o->value && strcmp(value, "false") == 0)
+            return PPQ_RESULT_OK;
+        char *copy = strdup(value);
+        if (!copy)
+            abort();
+        const int r = take(j, o, o->value ? copy : NULL);
+        return r > 0 ? PPQ_RESULT_OK : r <= -10 ? (ppq_result) (-10 - r) : PPQ_RESULT_USAGE;
+    }
+    (void) cli_usage_error(&j->c, "--config has no option '%s'", key);
+    return PPQ_RESULT_USAGE;
+}
+
+static void json_quoted(char **at, const char *end, const char *s)
+{
+    for (*(*at)++ = '"'; *s && end - *at > 8; s++) {
+        if (*s == '"' || *s == '\\')
+            *(*at)++ = '\\';
+        *(*at)++ = *s;
+    }
+    *(*at)++ = '"';
+}
+
+// {"key": ["value", ...], ...}: every option once, its values in order.
+static ppq_result save_config(job *j, const ppq_callbacks *cb)
+{
+    size_t size = 64;
+    for (size_t i = 0; i < j->n_used; i++)
+        size += 2 * strlen(j->used[i].value) + strlen(j->used[i].key) + 16;
+    char *text = malloc(size), *at = text;
+    if (!text)
+        abort();
+    *at++ = '{';
+    bool first = true;
+    for (size_t i = 0; i < j->n_used; i++) {
+        bool seen = false;
+        for (size_t k = 0; k < i; k++)
+            seen |= strcmp(j->used[k].key, j->used[i].key) == 0;
+        if (seen)
+            continue;
+        at += snprintf(at, (size_t) (text + size - at), "%s\n  \"%s\": [", first ? "" : ",",
+                       j->used[i].key);
+        first = false;
+        for (size_t k = i; k < j->n_used; k++)
+            if (strcmp(j->used[k].key, j->used[i].key) == 0) {
+                if (k > i)
+                    *at++ = ',';
+                json_quoted(&at, text + size, j->used[k].value);
+            }
+        *at++ = ']';
+    }
+    (void) snprintf(at, (size_t) (text + size - at), "\n}\n");
+    const ppq_result r = ppq_text_save(cb, j->save_config, text);
+    free(text);
+    return r;
+}
+
 // Options of the command itself; all others are the library's settings.
 static int take(job *j, const cli_option *o, const char *v)
 {
+    if (strcmp(o->name, "config") == 0) {
+        const ppq_callbacks cb = cli_callbacks(&j->c);
+        const ppq_result r = ppq_config_read(&cb, v, take_from_file, j);
+        return r == PPQ_RESULT_OK ? CLI_OPTION : -10 - (int) r;
+    }
+    if (strcmp(o->name, "save-config") == 0) {
+        j->save_config = v;
+        return CLI_OPTION;
+    }
+    if (j->n_used < sizeof(j->used) / sizeof(j->used[0])) {
+        j->used[j->n_used].key = o->name;
+        j->used[j->n_used].value = strdup(v ? v : "true");
+        if (!j->used[j->n_used++].value)
+            abort();
+    }
     const struct {
         const char *name;
         const char **at;
     } single[] = {
-        { "output", &j->output },         { "scales", &j->scales }, { "preprocess", &j->preprocess },
-        { "dtype", &j->dtype },           { "random", &j->random }, { "format", &j->format },
+        { "output", &j->output }, { "scales", &j->scales }, { "preprocess", &j->preprocess },
+        { "dtype", &j->dtype },   { "random", &j->random }, { "format", &j->format },
     };
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
         if (strcmp(o->name, single[i].name) == 0) {
@@ -222,22 +313,27 @@ static ppq_result run(job *j)
     }
     free(out);
     free(scales);
+    if (r == PPQ_RESULT_OK && j->save_config) {
+        const ppq_callbacks cb = cli_callbacks(&j->c);
+        r = save_config(j, &cb);
+    }
     return r == PPQ_RESULT_OK ? ppq_job_verdict(j->job) : r;
 }
 
 int main(int argc, char **argv)
 {
-    job j = { .c = { .command = "ppq-quantize",
-                     .usage = "ppq-quantize MODEL.onnx -c DATA -o OUT.onnx [options]",
-                     .about = "Quantizes a float ONNX model to int8 from calibration data.",
-                     .examples =
-                         "  ppq-quantize model.onnx -c calib/ -o model.int8.onnx\n"
-                         "  ppq-quantize resnet.onnx -c photos/ --preprocess resize=256,crop=224,"
-                         "scale=255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225\n"
-                         "  ppq-quantize bert.onnx -c data.npz --exclude /pooler/ -m minmax\n",
-                     .options = options,
-                     .argc = argc,
-                     .argv = argv } };
+    static job j;
+    j = (job){ .c = { .command = "ppq-quantize",
+                      .usage = "ppq-quantize MODEL.onnx -c DATA -o OUT.onnx [options]",
+                      .about = "Quantizes a float ONNX model to int8 from calibration data.",
+                      .examples =
+                          "  ppq-quantize model.onnx -c calib/ -o model.int8.onnx\n"
+                          "  ppq-quantize resnet.onnx -c photos/ --preprocess resize=256,crop=224,"
+                          "scale=255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225\n"
+                          "  ppq-quantize bert.onnx -c data.npz --exclude /pooler/ -m minmax\n",
+                      .options = options,
+                      .argc = argc,
+                      .argv = argv } };
     cli_init(&j.c);
     const ppq_callbacks cb = cli_callbacks(&j.c);
     if (ppq_job_create(&cb, &j.job) != PPQ_RESULT_OK)
@@ -250,5 +346,7 @@ int main(int argc, char **argv)
     else
         status = status == CLI_DONE ? 0 : status <= -10 ? -10 - status : PPQ_RESULT_USAGE;
     ppq_job_destroy(j.job);
+    for (size_t i = 0; i < j.n_used; i++)
+        free(j.used[i].value);
     return status;
 }

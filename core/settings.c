@@ -158,6 +158,8 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
         push_all(s, &s->op_types, value);
     else if (strcmp(key, "exclude") == 0)
         push(s, &s->exclude, value, strlen(value));
+    else if (strcmp(key, "pass") == 0)
+        push_all(s, &s->pass_on, value);
     else if (strcmp(key, "no-pass") == 0)
         push_all(s, &s->pass_off, value);
     else if (strcmp(key, "skip-ids") == 0)

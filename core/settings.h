@@ -34,7 +34,7 @@ typedef struct ppq_settings {
     bool bias_correction;     // on unless switched off
     bool strict;
     const char *debug_dir;     // NULL: no dumps
-    ppq_strings op_types, exclude, pass_off;
+    ppq_strings op_types, exclude, pass_on, pass_off;
     ppq_place_override *place; // [n_place]
     size_t n_place;
     int64_t *skip_ids; // [n_skip_ids]

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "executor/dnnl/compat.h"
 #include "executor/exec.h"
 #include "ppq/ppq.h"
@@ -62,14 +63,15 @@ static void forward_message(void *user, const ppq_diag_item *i)
         cb->message(cb->user, &m);
 }
 
-// ---- lists ---------------------------------------------------------------------------------------
+// ---- lists
+// ---------------------------------------------------------------------------------------
 
-#define ENTRY(list)                                                           \
-    do {                                                                      \
-        for (size_t k = 0; (list)[k]; k++)                                    \
-            if (k == i)                                                       \
-                return (ppq_entry){ (list)[k]->name, (list)[k]->summary };    \
-        return (ppq_entry){ NULL, NULL };                                     \
+#define ENTRY(list)                                                        \
+    do {                                                                   \
+        for (size_t k = 0; (list)[k]; k++)                                 \
+            if (k == i)                                                    \
+                return (ppq_entry){ (list)[k]->name, (list)[k]->summary }; \
+        return (ppq_entry){ NULL, NULL };                                  \
     } while (0)
 
 ppq_entry ppq_list(ppq_kind kind, size_t i)
@@ -94,7 +96,66 @@ ppq_entry ppq_list(ppq_kind kind, size_t i)
     return (ppq_entry){ NULL, NULL };
 }
 
-// ---- jobs ----------------------------------------------------------------------------------------
+// ---- texts
+// ---------------------------------------------------------------------------------------
+
+ppq_result ppq_text_save(const ppq_callbacks *cb, const char *path, const char *text)
+{
+    ppq_callbacks own = *cb;
+    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    const ppq_buf b = { (char *) (uintptr_t) text, strlen(text), 0 };
+    const ppq_status st = ppq_file_write_text(path, &b, d);
+    ppq_diag_destroy(d);
+    return result_of(st);
+}
+
+// One value of a configuration file as text.
+static ppq_result give_option(const ppq_json *j, const char *key, ppq_option_fn option, void *user)
+{
+    ppq_buf b = { 0 };
+    if (j->kind == PPQ_JSON_STRING)
+        ppq_buf_printf(&b, "%s", j->string);
+    else if (j->kind == PPQ_JSON_NUMBER)
+        ppq_buf_printf(&b, "%.17g", j->number);
+    else
+        ppq_buf_printf(&b, j->number > 0 ? "true" : "false");
+    const ppq_result r = option(user, key, ppq_buf_str(&b));
+    ppq_buf_free(&b);
+    return r;
+}
+
+ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option_fn option,
+                           void *user)
+{
+    ppq_callbacks own = *cb;
+    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    ppq_arena *a = ppq_arena_create("config");
+    char *text = NULL;
+    size_t n = 0;
+    const ppq_json *j = NULL;
+    ppq_status st = ppq_file_read(path, 1 << 24, &text, &n, d);
+    if (st == PPQ_OK)
+        st = ppq_json_parse(text, n, path, a, &j, d);
+    if (st == PPQ_OK && j->kind != PPQ_JSON_OBJECT)
+        st = ppq_fail(d, PPQ_ERR_DATA, (ppq_loc){ .stage = "--config" },
+                      "'%s' holds no JSON object of options", path);
+    ppq_result r = result_of(st);
+    for (const ppq_json *k = r == PPQ_RESULT_OK ? j->child : NULL; k && r == PPQ_RESULT_OK;
+         k = k->next) {
+        if (k->kind != PPQ_JSON_ARRAY)
+            r = give_option(k, k->key, option, user);
+        for (const ppq_json *e = k->kind == PPQ_JSON_ARRAY ? k->child : NULL;
+             e && r == PPQ_RESULT_OK; e = e->next)
+            r = give_option(e, k->key, option, user);
+    }
+    free(text);
+    ppq_arena_destroy(a);
+    ppq_diag_destroy(d);
+    return r;
+}
+
+// ---- jobs
+// ----------------------------------------------------------------------------------------
 
 struct ppq_job {
     ppq_callbacks cb;
@@ -299,7 +360,8 @@ ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn writ
     return result_of(st);
 }
 
-// ---- arrays --------------------------------------------------------------------------------------
+// ---- arrays
+// --------------------------------------------------------------------------------------
 
 static ppq_status to_array(const ppq_tensor *t, ppq_array *out)
 {
@@ -364,7 +426,8 @@ void ppq_array_free(ppq_array *a)
     *a = (ppq_array){ 0 };
 }
 
-// ---- nets ----------------------------------------------------------------------------------------
+// ---- nets
+// ----------------------------------------------------------------------------------------
 
 struct ppq_net {
     ppq_callbacks cb;

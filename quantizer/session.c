@@ -45,10 +45,12 @@ ppq_status ppq_session_create(ppq_settings *settings, ppq_diag *d, ppq_session *
     if (settings->weight_method && !ppq_observer_find(settings->weight_method))
         return ppq_fail(d, PPQ_ERR_ARG, loc, "there is no observer '%s' (see --list-observers)",
                         settings->weight_method);
-    for (size_t i = 0; i < settings->pass_off.n; i++)
-        if (!ppq_pass_find(settings->pass_off.at[i]))
-            return ppq_fail(d, PPQ_ERR_ARG, loc, "there is no pass '%s' (see --list-passes)",
-                            settings->pass_off.at[i]);
+    const ppq_strings *const lists[] = { &settings->pass_on, &settings->pass_off };
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < lists[k]->n; i++)
+            if (!ppq_pass_find(lists[k]->at[i]))
+                return ppq_fail(d, PPQ_ERR_ARG, loc, "there is no pass '%s' (see --list-passes)",
+                                lists[k]->at[i]);
     ppq_session *s = calloc(1, sizeof(*s));
     if (!s)
         abort();
@@ -143,20 +145,26 @@ ppq_status ppq_session_fix_shape(ppq_session *s, const char *input, const ppq_sh
 // ---- the pipeline
 // --------------------------------------------------------------------------------
 
-static bool pass_is_off(const ppq_session *s, const char *name)
+static bool names(const ppq_strings *list, const char *name)
 {
-    for (size_t i = 0; i < s->settings->pass_off.n; i++)
-        if (strcmp(s->settings->pass_off.at[i], name) == 0)
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->at[i], name) == 0)
             return true;
     return false;
 }
 
+static bool pass_is_off(const ppq_session *s, const char *name)
+{
+    return names(&s->settings->pass_off, name);
+}
+
+// By the platform, or asked for.
 static bool platform_lists(const ppq_session *s, const char *name)
 {
     for (const char *const *p = s->platform->passes; p && *p; p++)
         if (strcmp(*p, name) == 0)
             return true;
-    return false;
+    return names(&s->settings->pass_on, name);
 }
 
 static ppq_status run_pass(ppq_session *s, const char *name)
@@ -179,11 +187,11 @@ static ppq_status run_pass(ppq_session *s, const char *name)
 }
 
 // Passes that every platform wants, unless they are switched off.
-static ppq_status run_common(ppq_session *s, const char *const *names)
+static ppq_status run_common(ppq_session *s, const char *const *list)
 {
-    for (; *names; names++)
-        if (!pass_is_off(s, *names))
-            PPQ_TRY(run_pass(s, *names));
+    for (; *list; list++)
+        if (!pass_is_off(s, *list))
+            PPQ_TRY(run_pass(s, *list));
     return PPQ_OK;
 }
 

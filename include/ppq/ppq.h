@@ -56,6 +56,14 @@ PPQ_API const char *ppq_library_version(void); // of oneDNN
 // Removes unfinished output files; may be called from a signal handler.
 PPQ_API void ppq_emergency_cleanup(void);
 
+// Writes a text file, whole or not at all.
+PPQ_API ppq_result ppq_text_save(const ppq_callbacks *cb, const char *path, const char *text);
+// Reads a JSON object of options: calls option(user, key, value) for every value in order, once per
+// element of an array; true is "true". A result other than OK ends the reading and is returned.
+typedef ppq_result (*ppq_option_fn)(void *user, const char *key, const char *value);
+PPQ_API ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option_fn option,
+                                   void *user);
+
 // ---- what there is to choose from --------------------------------------------------------------
 
 typedef enum ppq_kind {
