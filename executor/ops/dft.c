@@ -23,7 +23,9 @@ static ppq_status read_axis(const ppq_args *a, int rank, int *axis)
     if (ppq_args_opset(a) >= 20) { // it became an input
         v = -2;
         PPQ_TRY(ppq_args_ints(a, 2, &v, 1, &n));
-        if (ppq_args_has(a, 2) && n < 1)
+        if (n == 0)
+            return ppq_args_fail(a, "the axis is empty");
+        if (n < 0 && ppq_args_has(a, 2))
             return PPQ_OK;
     }
     if (rank < 0)

@@ -5,7 +5,7 @@
 
 // Rarely used operators over real numbers are written once, for float64. Calls `run` with float64
 // copies in place of all inputs and outputs of other float types; integers stay. Every output must
-// have been allocated.
+// have been allocated; it is an error of the model when infer could not tell its size.
 ppq_status ppq_run_doubled(ppq_kernel_ctx *c, ppq_status (*run)(ppq_kernel_ctx *c));
 
 static inline double *ppq_f64(const ppq_tensor *t)

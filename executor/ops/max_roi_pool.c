@@ -39,7 +39,7 @@ static void bin_span(double start, double end, int64_t i, int64_t n, int64_t lim
 
 static double largest(const double *plane, int64_t width, const int64_t *y, const int64_t *x)
 {
-    double top = -INFINITY;
+    double top = -(double) INFINITY;
     for (int64_t i = y[0]; i < y[1]; i++)
         for (int64_t j = x[0]; j < x[1]; j++)
             top = fmax(top, plane[i * width + j]);

@@ -3,7 +3,8 @@
 #include "executor/ops/stored.h"
 
 // Gemm on stored integers: A and B with scale and zero point, C in int32 (of scale a * b), and the
-// output stored too, or float32 when its scale is left out. B's scale may be one per column.
+// output stored too, or float32 when its scale is left out. B's scale may be one per
+// column of the output.
 
 enum { A, B = 3, C = 6, Y_SCALE, Y_ZERO };
 
@@ -51,12 +52,10 @@ static ppq_status finish(ppq_kernel_ctx *c, ppq_tensor *y)
 static ppq_status forward(ppq_kernel_ctx *c)
 {
     ppq_tensor in[2] = { { 0 } }, y = { 0 };
-    if (ppq_op_attr_int(c->op, "transB", 0) && ppq_shape_numel(&c->in[B + 1]->shape) != 1)
-        return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED,
-                               "scales per column of a transposed B are not supported");
+    const bool by_row = ppq_op_attr_int(c->op, "transB", 0) != 0;
     ppq_status st = ppq_stored_load(c, (ppq_stored_arg){ A, A + 1, A + 2 }, &in[0]);
     if (st == PPQ_OK)
-        st = ppq_stored_load(c, (ppq_stored_arg){ B, B + 1, B + 2 }, &in[1]);
+        st = ppq_stored_load(c, (ppq_stored_arg){ B, B + 1, B + 2, by_row }, &in[1]);
     if (st == PPQ_OK)
         st = ppq_inner_eval(c, "Gemm", in, 2, &y);
     if (st == PPQ_OK)

@@ -100,18 +100,21 @@ ppq_status ppq_stored_load(ppq_kernel_ctx *c, ppq_stored_arg a, ppq_tensor *out)
 {
     const ppq_tensor *x = input(c, a.value), *scale = input(c, a.scale), *zero = input(c, a.zero);
     const int rank = x ? x->shape.rank : 0;
-    const int64_t columns = rank > 0 ? x->shape.dim[rank - 1] : 1;
-    if (!x || !ppq_convert_knows(x->dtype) || !is_list(scale, columns) || !is_list(zero, columns))
+    const int64_t lists = rank > 0 ? x->shape.dim[a.by_row ? 0 : rank - 1] : 1;
+    if (!x || !ppq_convert_knows(x->dtype) || !is_list(scale, lists) || !is_list(zero, lists))
         return ppq_kernel_fail(c, PPQ_ERR_SHAPE,
                                "input %d, its scale and its zero point do not fit together",
                                a.value);
     if (ppq_tensor_alloc_pool(out, PPQ_DT_F64, &x->shape, c->pool) != PPQ_OK)
         return ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a float64 copy");
     const int64_t n = ppq_shape_numel(&x->shape);
+    const int64_t row = a.by_row && n ? n / lists : 1;
     double *v = ppq_f64(out);
     ppq_load_f64(x, 0, n, v);
-    for (int64_t i = 0; i < n; i++)
-        v[i] = (v[i] - pick(zero, i % columns, 0)) * pick(scale, i % columns, 1);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t k = i / row % lists;
+        v[i] = (v[i] - pick(zero, k, 0)) * pick(scale, k, 1);
+    }
     return PPQ_OK;
 }
 

@@ -21,9 +21,10 @@ PPQ_NODISCARD ppq_status ppq_inner_eval_bare(ppq_kernel_ctx *c, const char *type
 // Slots of a stored tensor; a zero point that is left out is 0, a missing scale 1.
 typedef struct ppq_stored_arg {
     int value, scale, zero;
+    bool by_row; // scales and zero points are per row (first dimension) rather than per column
 } ppq_stored_arg;
 
-// As float64. Scale and zero point: one, or one per column (last dimension).
+// As float64. Scale and zero point: one, or one per column (last dimension) or row.
 PPQ_NODISCARD ppq_status ppq_stored_load(ppq_kernel_ctx *c, ppq_stored_arg a, ppq_tensor *out);
 // Output 0, of integer type `dt` from float64 by one scale and zero point.
 ppq_status ppq_stored_store(ppq_kernel_ctx *c, const ppq_tensor *real, ppq_dtype dt, int scale,

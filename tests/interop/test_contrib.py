@@ -147,6 +147,8 @@ def products():
          rng.integers(-500, 500, 6).astype(np.int32), scale(.2), zero(110))
     case('QGemm', a, scale(.02), zero(100), b.T.copy(), scale(.03), zero(0, np.int8),
          rng.integers(-500, 500, 6).astype(np.int32), transB=1, alpha=1.0, note='float output')
+    case('QGemm', a, scale(.02), zero(100), b.T.copy(), np.abs(f32(6)), i8(6) // 20,
+         rng.integers(-500, 500, 6).astype(np.int32), scale(9), zero(110), transB=1, note='rows')
     case('MatMulIntegerToFloat', a, b, scale(.02), scale(.03), zero(100), zero(0, np.int8), f32(6))
     case('MatMulIntegerToFloat', a, b, scale(.02), np.abs(f32(6)), zero(100), i8(6), note='columns')
     case('DynamicQuantizeMatMul', f32(2, 5, 16), b, scale(.03), zero(3, np.int8), f32(6))
@@ -173,6 +175,8 @@ def convolutions():
             ('HardSigmoid', [.2, .5]):
         more = {'activation_params': params} if params else {}
         case('FusedConv', x, w, b, activation=name, note=name, **more, **pads)
+    for name, more in ('Relu', {}), ('LeakyRelu', {'activation_alpha': .1}):
+        case('FusedGemm', f32(3, 4), f32(5, 4), f32(5), transB=1, alpha=.5, activation=name, note=name, **more)
 
 
 gelus()
