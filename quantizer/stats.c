@@ -72,15 +72,17 @@ static bool finite_bits(uint32_t u)
     return (u & 0x7f800000u) != 0x7f800000u;
 }
 
-// Range of a block; false when it holds a value that is not finite. Independent accumulators let
-// the compiler vectorize.
-static bool block_range(const float *x, int64_t n, float *min, float *max)
+// Range of a block, and the bits of its smallest magnitude above zero less one; false when it holds
+// a value that is not finite. Independent accumulators let the compiler vectorize.
+static bool block_range(const float *x, int64_t n, float *min, float *max, uint32_t *least)
 {
     enum { K = 32 };
     float lo[K], hi[K];
-    uint32_t bad[K] = { 0 };
-    for (int k = 0; k < K; k++)
+    uint32_t bad[K] = { 0 }, small[K];
+    for (int k = 0; k < K; k++) {
         lo[k] = hi[k] = x[0];
+        small[k] = UINT32_MAX;
+    }
     int64_t i = 0;
     for (; i + K <= n; i += K)
         for (int k = 0; k < K; k++) {
@@ -88,18 +90,25 @@ static bool block_range(const float *x, int64_t n, float *min, float *max)
             lo[k] = v < lo[k] ? v : lo[k];
             hi[k] = v > hi[k] ? v : hi[k];
             bad[k] |= (bits_of(v) & 0x7f800000u) == 0x7f800000u;
+            // Zero wraps around to the largest.
+            const uint32_t m = (bits_of(v) & 0x7fffffffu) - 1;
+            small[k] = m < small[k] ? m : small[k];
         }
     for (; i < n; i++) {
         lo[0] = x[i] < lo[0] ? x[i] : lo[0];
         hi[0] = x[i] > hi[0] ? x[i] : hi[0];
         bad[0] |= !finite_bits(bits_of(x[i]));
+        const uint32_t m = (bits_of(x[i]) & 0x7fffffffu) - 1;
+        small[0] = m < small[0] ? m : small[0];
     }
     uint32_t any = 0;
     for (int k = 0; k < K; k++) {
         lo[0] = lo[k] < lo[0] ? lo[k] : lo[0];
         hi[0] = hi[k] > hi[0] ? hi[k] : hi[0];
         any |= bad[k];
+        small[0] = small[k] < small[0] ? small[k] : small[0];
     }
+    *least = small[0];
     *min = lo[0];
     *max = hi[0];
     return !any;
@@ -158,8 +167,11 @@ void ppq_stats_observe(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratc
     if (n <= 0)
         return;
     ppq_range r = { 0, 0, (uint64_t) n, 0 };
-    if (!block_range(x, n, &r.min, &r.max))
+    uint32_t least = 0;
+    if (!block_range(x, n, &r.min, &r.max, &least)) {
         r = slow_range(x, n);
+        least = 0;
+    }
     const bool some = r.nonfinite < r.count;
     if (s->bins)
         count(x, n, scratch);
@@ -174,8 +186,12 @@ void ppq_stats_observe(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratc
     if (s->bins) {
         const float big = PPQ_MAX(fabsf(r.min), fabsf(r.max));
         const uint32_t top = r.nonfinite ? 0x7fffu : (bits_of(big) >> 16) | 7u;
-        drain(s, scratch, 0, top);
-        drain(s, scratch, 0x8000u, 0x8000u | top);
+        // Only bins between the smallest and the largest magnitude can be touched, and zero's.
+        const uint32_t low = least == UINT32_MAX ? 0 : ((least + 1) >> 16) & ~7u;
+        drain(s, scratch, 0, 0);
+        drain(s, scratch, 0x8000u, 0x8000u);
+        drain(s, scratch, low, top);
+        drain(s, scratch, 0x8000u | low, 0x8000u | top);
     }
     pthread_mutex_unlock(&s->lock);
 }
