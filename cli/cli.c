@@ -13,7 +13,8 @@ const cli_option cli_common[] = {
     { "quiet", 'q', NULL, "errors only" },
     { "verbose", 'v', NULL, "notes too" },
     { "json", 0, NULL, "print the result as one JSON document" },
-    { "progress", 0, "auto|always|never", "progress on stderr (auto: bar on a terminal, else lines)" },
+    { "progress", 0, "auto|always|never",
+      "progress on stderr (auto: bar on a terminal, else lines)" },
     { "list-platforms", 0, NULL, "platforms" },
     { "list-dispatchers", 0, NULL, "dispatchers" },
     { "list-observers", 0, NULL, "calibration methods" },
@@ -174,7 +175,24 @@ int cli_next(cli *c, const cli_option **option, const char **value)
     return CLI_END;
 }
 
-// ---- messages and progress -----------------------------------------------------------------------
+int cli_parse(cli *c, int (*option)(void *user, const cli_option *o, const char *value),
+              int (*argument)(void *user, const char *value), void *user)
+{
+    const cli_option *o;
+    const char *v;
+    for (;;) {
+        int r = cli_next(c, &o, &v);
+        if (r == CLI_OPTION)
+            r = option(user, o, v);
+        else if (r == CLI_ARGUMENT)
+            r = argument(user, v);
+        if (r <= 0)
+            return r;
+    }
+}
+
+// ---- messages and progress
+// -----------------------------------------------------------------------
 
 void cli_progress_end(cli *c)
 {

@@ -41,6 +41,11 @@ enum { CLI_END = 0, CLI_OPTION = 1, CLI_ARGUMENT = 2, CLI_ERROR = -1, CLI_DONE =
 // itself: CLI_DONE after --help, --version and the like. CLI_ERROR after a message.
 int cli_next(cli *c, const cli_option **option, const char **value);
 
+// Hands every option and plain argument to the callbacks, which return CLI_OPTION or an error. Returns
+// CLI_END, CLI_DONE or the error.
+int cli_parse(cli *c, int (*option)(void *user, const cli_option *o, const char *value),
+              int (*argument)(void *user, const char *value), void *user);
+
 int cli_usage_error(const cli *c, const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))

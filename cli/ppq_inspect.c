@@ -20,8 +20,9 @@ typedef struct job {
     ppq_job *job;
 } job;
 
-static int take(job *j, const cli_option *o, const char *v)
+static int take(void *user, const cli_option *o, const char *v)
 {
+    job *j = user;
     if (strcmp(o->name, "ops") == 0)
         j->view = PPQ_VIEW_OPS;
     else if (strcmp(o->name, "tqc") == 0)
@@ -37,21 +38,13 @@ static int take(job *j, const cli_option *o, const char *v)
     return CLI_OPTION;
 }
 
-static int parse(job *j)
+static int take_model(void *user, const char *v)
 {
-    const cli_option *o;
-    const char *v;
-    for (;;) {
-        int r = cli_next(&j->c, &o, &v);
-        if (r == CLI_OPTION)
-            r = take(j, o, v);
-        else if (r == CLI_ARGUMENT && !j->model)
-            j->model = v;
-        else if (r == CLI_ARGUMENT)
-            r = cli_usage_error(&j->c, "one model at a time: '%s' and '%s'", j->model, v);
-        if (r <= 0)
-            return r;
-    }
+    job *j = user;
+    if (j->model)
+        return cli_usage_error(&j->c, "one model at a time: '%s' and '%s'", j->model, v);
+    j->model = v;
+    return CLI_OPTION;
 }
 
 static void write_file(void *user, const char *text, size_t n)
@@ -88,8 +81,9 @@ int main(int argc, char **argv)
 {
     job j = { .c = { .command = "ppq-inspect",
                      .usage = "ppq-inspect MODEL.onnx [options]",
-                     .about = "Shows a model: inputs and outputs, parameters, MACs, and where every "
-                              "op would run and why.",
+                     .about =
+                         "Shows a model: inputs and outputs, parameters, MACs, and where every "
+                         "op would run and why.",
                      .examples = "  ppq-inspect model.onnx\n"
                                  "  ppq-inspect model.onnx --ops -d aggressive\n"
                                  "  ppq-inspect model.int8.onnx --check-fusion\n",
@@ -101,7 +95,7 @@ int main(int argc, char **argv)
     const ppq_callbacks cb = cli_callbacks(&j.c);
     if (ppq_job_create(&cb, &j.job) != PPQ_RESULT_OK)
         return PPQ_RESULT_BAD;
-    int status = parse(&j);
+    int status = cli_parse(&j.c, take, take_model, &j);
     if (status == CLI_END && !j.model)
         status = cli_usage_error(&j.c, "which model?");
     if (status == CLI_END)

@@ -111,7 +111,7 @@ static ppq_result read_dispatch(job *j, const char *path)
     return r;
 }
 
-static int take(job *j, const cli_option *o, const char *v);
+static int take(void *user, const cli_option *o, const char *v);
 
 // An option out of a configuration file.
 static ppq_result take_from_file(void *user, const char *key, const char *value)
@@ -177,8 +177,9 @@ static ppq_result save_config(job *j, const ppq_callbacks *cb)
 }
 
 // Options of the command itself; all others are the library's settings.
-static int take(job *j, const cli_option *o, const char *v)
+static int take(void *user, const cli_option *o, const char *v)
 {
+    job *j = user;
     if (strcmp(o->name, "config") == 0) {
         const ppq_callbacks cb = cli_callbacks(&j->c);
         const ppq_result r = ppq_config_read(&cb, v, take_from_file, j);
@@ -218,21 +219,13 @@ static int take(job *j, const cli_option *o, const char *v)
     return r == PPQ_RESULT_OK ? CLI_OPTION : -10 - (int) r;
 }
 
-static int parse(job *j)
+static int take_model(void *user, const char *v)
 {
-    const cli_option *o;
-    const char *v;
-    for (;;) {
-        int r = cli_next(&j->c, &o, &v);
-        if (r == CLI_OPTION)
-            r = take(j, o, v);
-        else if (r == CLI_ARGUMENT && !j->model)
-            j->model = v;
-        else if (r == CLI_ARGUMENT)
-            r = cli_usage_error(&j->c, "one model at a time: '%s' and '%s'", j->model, v);
-        if (r <= 0)
-            return r;
-    }
+    job *j = user;
+    if (j->model)
+        return cli_usage_error(&j->c, "one model at a time: '%s' and '%s'", j->model, v);
+    j->model = v;
+    return CLI_OPTION;
 }
 
 // MODEL.onnx -> MODEL<suffix>; anything else gets it appended.
@@ -338,7 +331,7 @@ int main(int argc, char **argv)
     const ppq_callbacks cb = cli_callbacks(&j.c);
     if (ppq_job_create(&cb, &j.job) != PPQ_RESULT_OK)
         return PPQ_RESULT_BAD;
-    int status = parse(&j);
+    int status = cli_parse(&j.c, take, take_model, &j);
     if (status == CLI_END && !j.model)
         status = cli_usage_error(&j.c, "which model?");
     if (status == CLI_END)

@@ -8,7 +8,8 @@
 #include "cli.h"
 
 static const cli_option options[] = {
-    { "input", 'i', "NAME=FILE", ".npy or .pb for an input; repeat. One input: NAME= may be left out" },
+    { "input", 'i', "NAME=FILE",
+      ".npy or .pb for an input; repeat. One input: NAME= may be left out" },
     { "output", 'o', "DIR", "folder for the outputs, as <name>.npy" },
     { "engine", 0, "engine|simulate|reference", "kernels (default engine; reference: plain C)" },
     { "threads", 0, "N", "default 1" },
@@ -33,8 +34,9 @@ typedef struct job {
     double rtol, atol;
 } job;
 
-static int take(job *j, const cli_option *o, const char *v)
+static int take(void *user, const cli_option *o, const char *v)
 {
+    job *j = user;
     char *end = NULL;
     if (strcmp(o->name, "input") == 0) {
         if (j->n_inputs == sizeof(j->inputs) / sizeof(j->inputs[0]))
@@ -70,21 +72,13 @@ static int take(job *j, const cli_option *o, const char *v)
     return CLI_OPTION;
 }
 
-static int parse(job *j)
+static int take_argument(void *user, const char *v)
 {
-    const cli_option *o;
-    const char *v;
-    for (;;) {
-        int r = cli_next(&j->c, &o, &v);
-        if (r == CLI_OPTION)
-            r = take(j, o, v);
-        else if (r == CLI_ARGUMENT && j->n_args < MAX_ARGS)
-            j->args[j->n_args++] = v;
-        else if (r == CLI_ARGUMENT)
-            r = cli_usage_error(&j->c, "more than %d arguments", MAX_ARGS);
-        if (r <= 0)
-            return r;
-    }
+    job *j = user;
+    if (j->n_args == MAX_ARGS)
+        return cli_usage_error(&j->c, "more than %d arguments", MAX_ARGS);
+    j->args[j->n_args++] = v;
+    return CLI_OPTION;
 }
 
 static void free_arrays(ppq_array *a, size_t n)
@@ -102,7 +96,8 @@ static ppq_array *new_arrays(size_t n)
     return a;
 }
 
-// ---- one run -------------------------------------------------------------------------------------
+// ---- one run
+// -------------------------------------------------------------------------------------
 
 static ppq_result load_inputs(job *j, const ppq_net *net, ppq_array *in)
 {
@@ -181,7 +176,8 @@ static void print_array(const char *name, const ppq_array *a)
     printf("\n");
 }
 
-// ---- comparing -----------------------------------------------------------------------------------
+// ---- comparing
+// -----------------------------------------------------------------------------------
 
 static void print_difference(const char *name, const ppq_array *a, const ppq_array *b)
 {
@@ -310,7 +306,8 @@ static ppq_result run_model(job *j)
     return r;
 }
 
-// ---- ONNX test folders ---------------------------------------------------------------------------
+// ---- ONNX test folders
+// ---------------------------------------------------------------------------
 
 static double element(const ppq_array *a, size_t i, bool *known)
 {
@@ -453,7 +450,7 @@ int main(int argc, char **argv)
     j.atol = 1e-7;
     cli_init(&j.c);
     j.cb = cli_callbacks(&j.c);
-    int status = parse(&j);
+    int status = cli_parse(&j.c, take, take_argument, &j);
     if (status == CLI_END && !j.n_args)
         status = cli_usage_error(&j.c, j.test ? "which test folders?" : "which model?");
     if (status == CLI_END && !j.test && j.n_args > 1)

@@ -3,6 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "passes/rewrite.h"
 
 #define FIND(kind)                                                      \
@@ -72,25 +73,6 @@ void ppq_quantizable_ops(const ppq_graph *g, const ppq_platform *p, bool *can, c
     }
 }
 
-static int differences(const char *a, const char *b)
-{
-    enum { MAX = 63 };
-    const size_t na = PPQ_MIN(strlen(a), MAX), nb = PPQ_MIN(strlen(b), MAX);
-    int row[MAX + 1];
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = (int) j;
-    for (size_t i = 1; i <= na; i++) {
-        int diag = row[0];
-        row[0] = (int) i;
-        for (size_t j = 1; j <= nb; j++) {
-            const int up = row[j], sub = diag + (a[i - 1] != b[j - 1]);
-            row[j] = PPQ_MIN(sub, PPQ_MIN(up, row[j - 1]) + 1);
-            diag = up;
-        }
-    }
-    return row[nb];
-}
-
 static ppq_status no_such(const ppq_graph *g, const char *option, const char *name, bool types,
                           ppq_diag *d)
 {
@@ -98,7 +80,7 @@ static ppq_status no_such(const ppq_graph *g, const char *option, const char *na
     int least = 1 << 20;
     for (size_t i = 0; i < g->n_ops; i++) {
         const char *have = types ? g->ops[i]->type : g->ops[i]->name;
-        const int n = differences(name, have);
+        const int n = ppq_edit_distance(name, have);
         if (n < least) {
             least = n;
             best = have;
