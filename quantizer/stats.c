@@ -240,6 +240,35 @@ size_t ppq_stats_cells(const ppq_stats *s, ppq_cell **out)
     return n;
 }
 
+// The value below which `want` of the cells' weight lies; linear within a cell.
+static double quantile(const ppq_cell *c, size_t n, double want)
+{
+    double below = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (below + c[i].count >= want) {
+            const double f = (want - below) / c[i].count;
+            return (double) c[i].lo + f * ((double) c[i].hi - (double) c[i].lo);
+        }
+        below += c[i].count;
+    }
+    return n ? (double) c[n - 1].hi : 0;
+}
+
+void ppq_stats_kept_range(const ppq_stats *s, double keep, double *min, double *max)
+{
+    enum { MIN_CUT = 16 };
+    const double total = (double) (s->range.count - s->range.nonfinite);
+    *min = (double) s->range.min;
+    *max = (double) s->range.max;
+    if (total * (1 - keep) < MIN_CUT)
+        return;
+    ppq_cell *c;
+    const size_t n = ppq_stats_cells(s, &c);
+    *min = PPQ_MAX(*min, quantile(c, n, total * (1 - keep)));
+    *max = PPQ_MIN(*max, quantile(c, n, total * keep));
+    free(c);
+}
+
 static size_t bin_at(double x, double lo, double width, size_t n)
 {
     const double i = floor((x - lo) / width);

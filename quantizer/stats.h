@@ -40,6 +40,10 @@ typedef struct ppq_cell {
 
 size_t ppq_stats_cells(const ppq_stats *s, ppq_cell **out);
 
+// The range without the outermost 1 - keep of the values at each end, interpolated within cells. A cut
+// of fewer than 16 values is none: the whole range.
+void ppq_stats_kept_range(const ppq_stats *s, double keep, double *min, double *max);
+
 // A linear histogram of n bins over [lo, hi], of |x| when `absolute`; cells that cross bin borders
 // are split in proportion. Values outside go to the outermost bins.
 void ppq_stats_linear(const ppq_stats *s, bool absolute, double lo, double hi, double *bins,
