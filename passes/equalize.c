@@ -4,9 +4,9 @@
 #include "passes/rewrite.h"
 
 // Cross-layer equalization (M. Nagel et al., ICCV 2019): two layers with nothing but a positively
-// homogeneous op between them, f(k x) = k f(x) for k > 0, compute the same when a channel is divided
-// by k in the first and multiplied by k in the second. k = sqrt(r1 / r2) gives both the same range, so
-// no channel is lost beside a much larger one.
+// homogeneous op between them, f(k x) = k f(x) for k > 0, compute the same when a channel is
+// divided by k in the first and multiplied by k in the second. k = sqrt(r1 / r2) gives both the
+// same range, so no channel is lost beside a much larger one.
 
 enum { ITERATIONS = 10, EXCESS = 8 };
 
@@ -17,8 +17,7 @@ typedef struct pair {
 static bool layer(const ppq_op *op)
 {
     if (!op || op->place != PPQ_PLACE_QUANT ||
-        !(ppq_op_is(op, "Conv") ||
-          (ppq_op_is(op, "Gemm") && !ppq_op_attr_int(op, "transA", 0))))
+        !(ppq_op_is(op, "Conv") || (ppq_op_is(op, "Gemm") && !ppq_op_attr_int(op, "transA", 0))))
         return false;
     const ppq_tensor *w = ppq_const_f32(op, 1);
     return w && op->in[1]->n_uses == 1 && ppq_weight_axis_of(op, &w->shape).axis >= 0 &&
@@ -56,7 +55,7 @@ static ppq_op *partner(ppq_op *op)
     for (int depth = 0; next && depth < 4 && homogeneous(next) && next->n_out == 1; depth++)
         next = next->in[0] && next->in[0]->producer.op ? ppq_only_reader(next->out[0]) : NULL;
     return layer(next) && next->in[0]->producer.op && in_channels(next) == out_channels(op) ? next
-                                                                                             : NULL;
+                                                                                            : NULL;
 }
 
 // Walks a weight element by element and tells the output (or input) channel of each.
@@ -109,7 +108,7 @@ static int by_value(const void *a, const void *b)
 
 // Only channels far above the usual one shrink: they alone decide the step of all others, and the
 // second layer hardly uses them. Moving the rest would trade one layer's rounding for the other's.
-static void keep_excess(float *k, int64_t n)
+static bool keep_excess(float *k, int64_t n)
 {
     float *sorted = malloc((size_t) n * sizeof(*sorted) + 1);
     if (!sorted)
@@ -117,14 +116,18 @@ static void keep_excess(float *k, int64_t n)
     memcpy(sorted, k, (size_t) n * sizeof(*sorted));
     qsort(sorted, (size_t) n, sizeof(*sorted), by_value);
     const float usual = n ? sorted[n / 2] : 1;
+    bool any = false;
     for (int64_t c = 0; c < n; c++) {
         const float excess = k[c] / usual;
         k[c] = excess > EXCESS ? fminf(excess, 10) : 1;
+        any |= excess > EXCESS;
     }
     free(sorted);
+    return any;
 }
 
-static void equalize(const pair *p, float *k)
+// Whether anything changed.
+static bool equalize(const pair *p, float *k)
 {
     const int64_t n = out_channels(p->first);
     float *r1 = calloc((size_t) n + 1, sizeof(*r1)), *r2 = calloc((size_t) n + 1, sizeof(*r2));
@@ -134,14 +137,17 @@ static void equalize(const pair *p, float *k)
     walk(p->second, false, take_range, r2);
     for (int64_t c = 0; c < n; c++)
         k[c] = r1[c] > 1e-12f && r2[c] > 1e-12f ? sqrtf(r1[c] / r2[c]) : 1;
-    keep_excess(k, n);
-    walk(p->first, true, scale_down, k);
-    walk(p->second, false, scale_up, k);
-    if (p->first->n_in > 2 && p->first->in[2])
+    const bool change = keep_excess(k, n);
+    if (change) {
+        walk(p->first, true, scale_down, k);
+        walk(p->second, false, scale_up, k);
+    }
+    if (change && p->first->n_in > 2 && p->first->in[2])
         for (int64_t c = 0; c < n; c++)
             ppq_f32(&p->first->in[2]->value)[c] /= k[c];
     free(r1);
     free(r2);
+    return change;
 }
 
 static ppq_status run(const ppq_pass_env *env, const void *params)
@@ -155,8 +161,8 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
         ppq_op *op = g->ops[i];
         ppq_op *second = layer(op) ? partner(op) : NULL;
         const int64_t channels = second ? out_channels(op) : 0;
-        if (!second || (op->n_in > 2 && op->in[2] &&
-                        ppq_shape_numel(&op->in[2]->shape) != channels))
+        if (!second ||
+            (op->n_in > 2 && op->in[2] && ppq_shape_numel(&op->in[2]->shape) != channels))
             continue;
         pairs[n++] = (pair){ op, second };
         widest = PPQ_MAX(widest, channels);
@@ -167,9 +173,12 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
                     PPQ_TRY(ppq_tensor_make_unique(&both[b]->in[k]->value));
     }
     float *k = ppq_new_n(env->scratch, float, (size_t) widest + 1);
-    for (int round = 0; round < ITERATIONS; round++)
+    bool change = true;
+    for (int round = 0; round < ITERATIONS && change; round++) {
+        change = false;
         for (size_t i = 0; i < n; i++)
-            equalize(&pairs[i], k);
+            change |= equalize(&pairs[i], k);
+    }
     return PPQ_OK;
 }
 
