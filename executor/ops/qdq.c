@@ -43,3 +43,31 @@ ppq_status ppq_qdq_layout_of(ppq_kernel_ctx *c, ppq_qdq_layout *l)
                                axis);
     return PPQ_OK;
 }
+
+void ppq_qdq_map(ppq_kernel_ctx *c, const ppq_qdq_layout *l, ppq_qdq_fn fn, const void *user,
+                 ppq_convert_mode mode)
+{
+    enum { CHUNK = 512 };
+    const ppq_tensor *zero = c->op->n_in > 2 ? c->in[2] : NULL;
+    const bool one = l->block == l->axis && l->n_scales == 1;
+    double x[CHUNK], s = 1, z = 0;
+    for (int64_t o = 0; o < l->outer; o++)
+        for (int64_t a = 0; a < l->axis; a += one ? CHUNK : 1) {
+            const int64_t run = one ? PPQ_MIN(l->axis - a, CHUNK) : l->inner;
+            for (int64_t i = 0; i < run; i += CHUNK) {
+                const int64_t at = (o * l->axis + a) * l->inner + i, n = PPQ_MIN(run - i, CHUNK);
+                ppq_load_f64(c->in[0], at, n, x);
+                for (int64_t k = 0; k < n; k++) {
+                    // The scale changes along the inner dimension only in block form.
+                    if (k == 0 || l->block > 1) {
+                        const int64_t q = one ? 0 : ppq_qdq_scale_at(l, o, a, i + k);
+                        ppq_load_f64(c->in[1], q, 1, &s);
+                        if (zero)
+                            ppq_load_f64(zero, q, 1, &z);
+                    }
+                    x[k] = fn(user, x[k], s, z);
+                }
+                ppq_store_f64(&c->out[0], at, n, x, mode);
+            }
+        }
+}

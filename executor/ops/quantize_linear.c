@@ -4,8 +4,8 @@
 #include "executor/ops/convert.h"
 #include "executor/ops/qdq.h"
 
-// Y = saturate(round_half_even(X / scale) + zero_point), one scale for all, per slice of an axis, or
-// per block.
+// Y = saturate(round_half_even(X / scale) + zero_point), one scale for all, per slice of an axis,
+// or per block.
 
 static ppq_dtype output_type(const ppq_op *op, bool has_zero, ppq_dtype zero)
 {
@@ -72,11 +72,25 @@ static bool run_common_case(ppq_kernel_ctx *c, const ppq_qdq_layout *l, double l
     return true;
 }
 
+typedef struct range {
+    bool integer;
+    double lo, hi;
+} range;
+
+static double quantize(const void *user, double x, double scale, double zero)
+{
+    const range *r = user;
+    const double v = (double) ((float) x / (float) scale);
+    if (!r->integer)
+        return v + zero;
+    const double q = ppq_round(v, PPQ_ROUND_HALF_EVEN) + zero;
+    return !(q > r->lo) ? r->lo : q > r->hi ? r->hi : q;
+}
+
 static ppq_status forward(ppq_kernel_ctx *c)
 {
     ppq_qdq_layout l;
     PPQ_TRY(ppq_qdq_layout_of(c, &l));
-    const ppq_tensor *zero = c->op->n_in > 2 ? c->in[2] : NULL;
     const ppq_dtype to = c->out[0].dtype;
     double lo = 0, hi = 0;
     const bool integer = integer_range(to, &lo, &hi);
@@ -85,32 +99,10 @@ static ppq_status forward(ppq_kernel_ctx *c)
                                ppq_dtype_name(c->in[0]->dtype), ppq_dtype_name(to));
     if (integer && run_common_case(c, &l, lo, hi))
         return PPQ_OK;
-    double x[CHUNK], s = 1, z = 0;
-    const bool one = l.block == l.axis && l.n_scales == 1;
-    for (int64_t o = 0; o < l.outer; o++)
-        for (int64_t a = 0; a < l.axis; a += one ? CHUNK : 1) {
-            const int64_t run = one ? PPQ_MIN(l.axis - a, CHUNK) : l.inner;
-            for (int64_t i = 0; i < run; i += CHUNK) {
-                const int64_t at = (o * l.axis + a) * l.inner + i, n = PPQ_MIN(run - i, CHUNK);
-                ppq_load_f64(c->in[0], at, n, x);
-                for (int64_t k = 0; k < n; k++) {
-                    if (k == 0 || l.block > 1) {
-                        const int64_t q = one ? 0 : ppq_qdq_scale_at(&l, o, a, i + k);
-                        ppq_load_f64(c->in[1], q, 1, &s);
-                        if (zero)
-                            ppq_load_f64(zero, q, 1, &z);
-                    }
-                    const double v = (double) ((float) x[k] / (float) s);
-                    x[k] = integer ? ppq_round(v, PPQ_ROUND_HALF_EVEN) + z : v + z;
-                    if (integer)
-                        x[k] = !(x[k] > lo) ? lo : x[k] > hi ? hi : x[k];
-                }
-                ppq_store_f64(&c->out[0], at, n, x,
-                              (ppq_convert_mode){ .saturate =
-                                                      ppq_op_attr_int(c->op, "saturate", 1) != 0,
-                                                  .round_e8m0 = 1 });
-            }
-        }
+    const range r = { integer, lo, hi };
+    ppq_qdq_map(c, &l, quantize, &r,
+                (ppq_convert_mode){ .saturate = ppq_op_attr_int(c->op, "saturate", 1) != 0,
+                                    .round_e8m0 = 1 });
     return PPQ_OK;
 }
 
