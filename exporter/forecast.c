@@ -1,16 +1,15 @@
 #include "exporter/forecast.h"
 
-#include <string.h>
-
 #include "core/op_def.h"
+#include "exporter/linear.h"
 
 // What an op needs around it to run on integers.
 typedef enum need {
-    NEED_ALL,       // every data input from a DQ, the output into a Q
-    NEED_SAME,      // as ALL, with one scale and zero point on both sides
-    NEED_CONV,      // input and weight from DQs, bias int32 or constant, the output into a Q
-    NEED_GEMM,      // A and B from DQs, C absent or int32; the output may stay float
-    NEED_PRODUCT,   // both operands from DQs; the output may stay float
+    NEED_ALL,     // every data input from a DQ, the output into a Q
+    NEED_SAME,    // as ALL, with one scale and zero point on both sides
+    NEED_CONV,    // input and weight from DQs, bias int32 or constant, the output into a Q
+    NEED_GEMM,    // A and B from DQs, C absent or int32; the output may stay float
+    NEED_PRODUCT, // both operands from DQs; the output may stay float
 } need;
 
 typedef struct rule {
@@ -56,48 +55,20 @@ static const rule *rule_of(const ppq_op *op)
     return NULL;
 }
 
-static bool is_q(const ppq_op *op)
-{
-    return op && ppq_op_is(op, "QuantizeLinear");
-}
-
-static bool is_dq(const ppq_op *op)
-{
-    return op && ppq_op_is(op, "DequantizeLinear");
-}
-
-static const ppq_op *source(const ppq_op *op, int32_t k)
-{
-    return k < op->n_in && op->in[k] ? op->in[k]->producer.op : NULL;
-}
-
-// The one Q that takes an output, or NULL.
-static const ppq_op *sink(const ppq_var *v)
-{
-    return v && v->n_uses == 1 && !v->is_output && is_q(v->uses[0].op) ? v->uses[0].op : NULL;
-}
-
 static bool outputs_quantized(const ppq_op *op)
 {
     for (int32_t k = 0; k < op->n_out; k++)
-        if (op->out[k] && !sink(op->out[k]))
+        if (op->out[k] && !ppq_q_behind(op->out[k]))
             return false;
     return true;
 }
 
-static bool same_constant(const ppq_op *a, const ppq_op *b, int32_t k)
+static bool keeps_grid(const ppq_op *op)
 {
-    const ppq_var *x = k < a->n_in ? a->in[k] : NULL, *y = k < b->n_in ? b->in[k] : NULL;
-    return x == y || (ppq_var_is_const(x) && ppq_var_is_const(y) &&
-                      ppq_tensor_equal(&x->value, &y->value));
-}
-
-static bool same_grid(const ppq_op *op)
-{
-    const ppq_op *dq = source(op, 0);
+    const ppq_op *dq = ppq_maker(op, 0);
     for (int32_t k = 0; k < op->n_out; k++) {
-        const ppq_op *q = op->out[k] ? sink(op->out[k]) : NULL;
-        if (op->out[k] && (!q || !same_constant(dq, q, 1) || !same_constant(dq, q, 2)))
+        const ppq_op *q = op->out[k] ? ppq_q_behind(op->out[k]) : NULL;
+        if (op->out[k] && (!q || !ppq_same_grid(dq, q)))
             return false;
     }
     return true;
@@ -106,7 +77,7 @@ static bool same_grid(const ppq_op *op)
 static bool data_inputs_dequantized(const ppq_op *op)
 {
     for (int32_t k = 0; k < op->n_in; k++)
-        if (op->in[k] && ppq_op_in_plane(op, k) == PPQ_PLANE_DATA && !is_dq(source(op, k)))
+        if (op->in[k] && ppq_op_in_plane(op, k) == PPQ_PLANE_DATA && !ppq_is_dq(ppq_maker(op, k)))
             return false;
     return true;
 }
@@ -115,14 +86,14 @@ static bool int32_bias(const ppq_op *op, int32_t k)
 {
     if (k >= op->n_in || !op->in[k])
         return true;
-    const ppq_op *dq = source(op, k);
-    return is_dq(dq) && dq->in[0] && dq->in[0]->dtype == PPQ_DT_I32;
+    const ppq_op *dq = ppq_maker(op, k);
+    return ppq_is_dq(dq) && dq->in[0] && dq->in[0]->dtype == PPQ_DT_I32;
 }
 
 // Whether an op of a kind that can run on integers does; else *why says what is in the way.
 static bool runs_on_integers(const ppq_op *op, const rule *r, const char **why)
 {
-    const bool two = is_dq(source(op, 0)) && is_dq(source(op, 1));
+    const bool two = ppq_is_dq(ppq_maker(op, 0)) && ppq_is_dq(ppq_maker(op, 1));
     const bool q = outputs_quantized(op);
     *why = NULL;
     switch (r->need) {
@@ -150,7 +121,7 @@ static bool runs_on_integers(const ppq_op *op, const rule *r, const char **why)
             *why = "an input is not quantized";
         else if (!q)
             *why = "its output is not quantized";
-        else if (r->need == NEED_SAME && !same_grid(op))
+        else if (r->need == NEED_SAME && !keeps_grid(op))
             *why = "its output has another scale than its input";
         break;
     }
@@ -181,9 +152,10 @@ static void decide(const ppq_graph *g, ppq_fate *fate)
             fate[i].becomes = op->type;
         if (!r || fate[i].integer)
             continue;
-        const ppq_op *add = ppq_op_is(op, "MatMul") && is_dq(source(op, 0)) && is_dq(source(op, 1))
-                                ? bias_add(op)
-                                : NULL;
+        const ppq_op *add =
+            ppq_op_is(op, "MatMul") && ppq_is_dq(ppq_maker(op, 0)) && ppq_is_dq(ppq_maker(op, 1))
+                ? bias_add(op)
+                : NULL;
         if (add && int32_bias(add, 1)) {
             fate[i] = (ppq_fate){ "QGemm", true, NULL };
             fate[add->id] = (ppq_fate){ "", true, NULL };
@@ -207,14 +179,14 @@ static void count_remaining(const ppq_graph *g, ppq_forecast *f)
 {
     for (size_t i = 0; i < g->n_ops; i++) {
         const ppq_op *op = g->ops[i];
-        if (is_q(op)) {
-            const ppq_op *p = source(op, 0);
+        if (ppq_is_q(op)) {
+            const ppq_op *p = ppq_maker(op, 0);
             const bool taken = p && f->fate[p->id].integer && outputs_quantized(p);
             f->fate[i] = (ppq_fate){ taken ? "" : op->type, true, NULL };
             f->n_quantize += !taken;
             // A DQ straight into a Q of the same grid does nothing.
-            f->n_avoidable += is_dq(p) && same_constant(p, op, 1) && same_constant(p, op, 2);
-        } else if (is_dq(op)) {
+            f->n_avoidable += ppq_is_dq(p) && ppq_same_grid(p, op);
+        } else if (ppq_is_dq(op)) {
             const ppq_var *v = op->out[0];
             // Every float reader gets a DQ of its own, a graph output too.
             size_t readers = v && v->is_output;

@@ -12,14 +12,14 @@ typedef struct ppq_fate {
     // integers), ...; the op's own type when it stays as it is; "" when it disappears (a Q or DQ
     // that is taken in, an activation absorbed).
     const char *becomes;
-    bool integer; // computes or moves integers
+    bool integer;          // computes or moves integers
     const char *why_float; // computing ops that stay float although fed by DQ: what is in the way
 } ppq_fate;
 
 typedef struct ppq_forecast {
-    ppq_fate *fate;                 // per op id of the graph
+    ppq_fate *fate;                  // per op id of the graph
     size_t n_quantize, n_dequantize; // Q and DQ ops that remain
-    size_t n_avoidable;             // pairs that cost time and are needed by nobody
+    size_t n_avoidable;              // pairs that cost time and are needed by nobody
 } ppq_forecast;
 
 // The graph must be compact, with shapes inferred. Arrays live in `a`.

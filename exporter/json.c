@@ -8,7 +8,7 @@
 // The scale file: all that the TQCs know, by tensor and by op, with what it was made from.
 // docs/FORMATS.md describes it, docs/ppq-scales.schema.json checks it.
 
-static const char *prop_names[] = { "per-tensor", "per-channel", "linear",    "floating",
+static const char *prop_names[] = { "per-tensor", "per-channel", "linear",     "floating",
                                     "symmetric",  "asymmetric",  "power-of-2", "dynamic" };
 
 static void write_params(ppq_json_writer *w, const ppq_tqc *t)
@@ -100,8 +100,8 @@ static const ppq_tqc *tensor_tqc(const ppq_var *v)
         const ppq_op *op = v->uses[u].op;
         const ppq_tqc *t =
             op->tqc_in && v->uses[u].slot < op->n_in ? op->tqc_in[v->uses[u].slot] : NULL;
-        if (t && (ppq_tqc_is_active(t) || t->state == PPQ_QS_BAKED ||
-                  t->state == PPQ_QS_PASSIVE_BAKED))
+        if (t &&
+            (ppq_tqc_is_active(t) || t->state == PPQ_QS_BAKED || t->state == PPQ_QS_PASSIVE_BAKED))
             return t;
     }
     return NULL;
@@ -145,8 +145,7 @@ static void write_settings(ppq_json_writer *w, const ppq_export_env *e)
     const ppq_settings *s = e->settings;
     ppq_json_open(w, "settings", '{');
     ppq_json_string(w, "platform", e->platform->name);
-    ppq_json_string(w, "dispatcher",
-                    s && s->dispatcher ? s->dispatcher : e->platform->dispatcher);
+    ppq_json_string(w, "dispatcher", s && s->dispatcher ? s->dispatcher : e->platform->dispatcher);
     ppq_json_string(w, "method", s && s->method ? s->method : e->platform->observer);
     ppq_json_int(w, "samples", e->n_samples);
     if (s) {

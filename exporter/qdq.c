@@ -18,8 +18,8 @@
 typedef struct writer {
     ppq_graph *g; // a clone, edited here
     ppq_diag *d;
-    const ppq_tqc **grid;   // per var id of the clone: the root whose grid its values lie on
-    ppq_var **dequantized;  // per var id: what readers take instead of it; NULL: the var itself
+    const ppq_tqc **grid;    // per var id of the clone: the root whose grid its values lie on
+    ppq_var **dequantized;   // per var id: what readers take instead of it; NULL: the var itself
     ppq_var **scale, **zero; // per TQC id: its constants, made once
 } writer;
 
@@ -41,9 +41,8 @@ static ppq_status scale_constants(writer *w, const ppq_tqc *t, const char *base,
     if (*scale)
         return PPQ_OK;
     const ppq_dtype dt = ppq_qfmt_dtype(&t->fmt);
-    const ppq_shape shape = t->fmt.props & PPQ_Q_PER_CHANNEL && r->n > 1
-                                ? ppq_shape_1d(r->n)
-                                : (ppq_shape){ .rank = 0 };
+    const ppq_shape shape = t->fmt.props & PPQ_Q_PER_CHANNEL && r->n > 1 ? ppq_shape_1d(r->n)
+                                                                         : (ppq_shape){ .rank = 0 };
     ppq_tensor s, z;
     PPQ_TRY(ppq_tensor_alloc(&s, PPQ_DT_F32, &shape));
     memcpy(ppq_f32(&s), r->scale, r->n * sizeof(float));
@@ -77,9 +76,8 @@ static ppq_status add_linear(writer *w, const char *type, const ppq_tqc *t, ppq_
     ppq_var *scale, *zero;
     PPQ_TRY(scale_constants(w, t, base, &scale, &zero));
     const bool quantize = type[0] == 'Q';
-    ppq_op *op = ppq_graph_add_op(w->g, "", type,
-                                  ppq_arena_printf(w->g->arena, "%s_%s", base, type),
-                                  zero ? 3 : 2, 1);
+    ppq_op *op = ppq_graph_add_op(
+        w->g, "", type, ppq_arena_printf(w->g->arena, "%s_%s", base, type), zero ? 3 : 2, 1);
     ppq_graph_set_input(w->g, op, 0, x);
     ppq_graph_set_input(w->g, op, 1, scale);
     if (zero)
@@ -104,7 +102,8 @@ static ppq_status add_pair(writer *w, const ppq_tqc *t, ppq_var *x, const char *
     return add_linear(w, "DequantizeLinear", t, q, base, into, out);
 }
 
-// ---- constants -----------------------------------------------------------------------------------
+// ---- constants
+// -----------------------------------------------------------------------------------
 
 static ppq_status quantize_constant(writer *w, ppq_op *op, int32_t k)
 {
@@ -116,8 +115,8 @@ static ppq_status quantize_constant(writer *w, ppq_op *op, int32_t k)
         return ppq_fail(w->d, st, (ppq_loc){ .stage = "export", .op = op->name, .var = v->name },
                         "constant '%s' and its quantization parameters do not fit together",
                         v->name);
-    ppq_var *c = ppq_graph_add_const(
-        w->g, ppq_arena_printf(w->g->arena, "%s_quantized", v->name), &q);
+    ppq_var *c =
+        ppq_graph_add_const(w->g, ppq_arena_printf(w->g->arena, "%s_quantized", v->name), &q);
     ppq_var *y;
     PPQ_TRY(add_linear(w, "DequantizeLinear", t, c, v->name, NULL, &y));
     ppq_graph_set_input(w->g, op, k, y);
@@ -135,7 +134,8 @@ static ppq_status quantize_constants(writer *w, ppq_op *op)
     return PPQ_OK;
 }
 
-// ---- activations ---------------------------------------------------------------------------------
+// ---- activations
+// ---------------------------------------------------------------------------------
 
 // Whether clamping to [lo, hi] before quantizing changes nothing: both bounds lie at or beyond the
 // ends of the integer range.
@@ -279,7 +279,8 @@ static ppq_status quantize_edges(writer *w, ppq_var *v)
     return st;
 }
 
-// ---- the whole graph -----------------------------------------------------------------------------
+// ---- the whole graph
+// -----------------------------------------------------------------------------
 
 static ppq_status insert_pairs(writer *w, ppq_op **order, size_t n)
 {
@@ -350,7 +351,7 @@ ppq_status ppq_qdq_graph(const ppq_graph *g, ppq_graph **out, ppq_diag *d)
     return PPQ_OK;
 }
 
-static ppq_status check(const ppq_export_env *e)
+ppq_status ppq_qdq_check(const ppq_export_env *e)
 {
     ppq_status st = PPQ_OK;
     for (size_t i = 0; i < e->graph->n_ops; i++) {
@@ -383,6 +384,6 @@ const ppq_exporter ppq_exporter_qdq = {
     .name = "qdq",
     .summary = "ONNX with QuantizeLinear/DequantizeLinear pairs (default)",
     .suffix = ".onnx",
-    .check = check,
+    .check = ppq_qdq_check,
     .write = write,
 };
