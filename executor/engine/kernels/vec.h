@@ -1,0 +1,216 @@
+#ifndef PPQ_EXECUTOR_ENGINE_KERNELS_VEC_H
+#define PPQ_EXECUTOR_ENGINE_KERNELS_VEC_H
+
+#include <math.h>
+#include <string.h>
+
+#include "executor/engine/kernels/q8.h"
+
+// The vector vocabulary of the *_loops.c files, for the level the file is compiled for: vectors of
+// V_LANES floats (vf) or int32 (vi). Plain C has one lane, so that every loop is its own portable
+// twin. Bytes travel in blocks of V_BLOCK: four vectors at a time.
+//
+// vf_max(a, b) and vf_min(a, b) give b when a is NaN. Conversions round to nearest even.
+
+#if defined(__GNUC__)
+#define V_INLINE static inline __attribute__((always_inline, unused))
+#else
+#define V_INLINE static inline
+#endif
+
+// clang-format off
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+
+enum { V_LANES = 16 };
+typedef __m512 vf;
+typedef __m512i vi;
+
+V_INLINE vf vf_set(float x) { return _mm512_set1_ps(x); }
+V_INLINE vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+V_INLINE void vf_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
+V_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+V_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+V_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+V_INLINE vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+V_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+V_INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+V_INLINE vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+V_INLINE bool vf_any_above(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0; }
+
+V_INLINE vi vi_set(int32_t x) { return _mm512_set1_epi32(x); }
+V_INLINE vi vi_load(const void *p) { return _mm512_loadu_si512(p); }
+V_INLINE void vi_store(void *p, vi x) { _mm512_storeu_si512(p, x); }
+V_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
+V_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
+V_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
+V_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
+V_INLINE vi vi_shl8(vi a) { return _mm512_slli_epi32(a, 8); }
+V_INLINE vf vf_from(vi a) { return _mm512_cvtepi32_ps(a); }
+V_INLINE vi vi_round(vf a) { return _mm512_cvtps_epi32(a); }
+V_INLINE vi vi_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *) p));
+}
+// V_BLOCK lanes in [0, 255], each byte ^ flip.
+V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
+{
+    const vi order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const vi y = _mm512_packus_epi16(_mm512_packs_epi32(x[0], x[1]), _mm512_packs_epi32(x[2], x[3]));
+    _mm512_storeu_si512(p, _mm512_xor_si512(_mm512_permutexvar_epi32(order, y),
+                                            _mm512_set1_epi8((char) flip)));
+}
+
+#elif defined(__AVX2__)
+#include <immintrin.h>
+
+enum { V_LANES = 8 };
+typedef __m256 vf;
+typedef __m256i vi;
+
+V_INLINE vf vf_set(float x) { return _mm256_set1_ps(x); }
+V_INLINE vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
+V_INLINE void vf_store(float *p, vf x) { _mm256_storeu_ps(p, x); }
+V_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+V_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+V_INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+V_INLINE vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+V_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+V_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+V_INLINE vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+V_INLINE bool vf_any_above(vf a, vf b)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+}
+
+V_INLINE vi vi_set(int32_t x) { return _mm256_set1_epi32(x); }
+V_INLINE vi vi_load(const void *p) { return _mm256_loadu_si256(p); }
+V_INLINE void vi_store(void *p, vi x) { _mm256_storeu_si256(p, x); }
+V_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+V_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
+V_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
+V_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
+V_INLINE vi vi_shl8(vi a) { return _mm256_slli_epi32(a, 8); }
+V_INLINE vf vf_from(vi a) { return _mm256_cvtepi32_ps(a); }
+V_INLINE vi vi_round(vf a) { return _mm256_cvtps_epi32(a); }
+V_INLINE vi vi_load_bytes(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *) p));
+}
+V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
+{
+    const vi order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const vi y = _mm256_packus_epi16(_mm256_packs_epi32(x[0], x[1]), _mm256_packs_epi32(x[2], x[3]));
+    _mm256_storeu_si256((void *) p, _mm256_xor_si256(_mm256_permutevar8x32_epi32(y, order),
+                                                     _mm256_set1_epi8((char) flip)));
+}
+
+#else
+
+enum { V_LANES = 1 };
+typedef float vf;
+typedef int32_t vi;
+
+V_INLINE vf vf_set(float x) { return x; }
+V_INLINE vf vf_load(const float *p) { return *p; }
+V_INLINE void vf_store(float *p, vf x) { *p = x; }
+V_INLINE vf vf_add(vf a, vf b) { return a + b; }
+V_INLINE vf vf_sub(vf a, vf b) { return a - b; }
+V_INLINE vf vf_mul(vf a, vf b) { return a * b; }
+V_INLINE vf vf_div(vf a, vf b) { return a / b; }
+V_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
+V_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
+V_INLINE vf vf_abs(vf a) { return fabsf(a); }
+V_INLINE bool vf_any_above(vf a, vf b) { return a > b; }
+
+V_INLINE vi vi_set(int32_t x) { return x; }
+V_INLINE vi vi_load(const void *p)
+{
+    vi x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+V_INLINE void vi_store(void *p, vi x) { memcpy(p, &x, sizeof(x)); }
+V_INLINE vi vi_add(vi a, vi b) { return a + b; }
+V_INLINE vi vi_sub(vi a, vi b) { return a - b; }
+V_INLINE vi vi_or(vi a, vi b) { return a | b; }
+V_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
+V_INLINE vi vi_shl8(vi a) { return (int32_t) ((uint32_t) a << 8); }
+V_INLINE vf vf_from(vi a) { return (float) a; }
+V_INLINE vi vi_round(vf a) { return (int32_t) lrintf(a); }
+V_INLINE vi vi_load_bytes(const uint8_t *p) { return *p; }
+V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
+{
+    for (int k = 0; k < 4; k++)
+        p[k] = (uint8_t) (x[k] ^ flip);
+}
+
+#endif
+// clang-format on
+
+enum { V_BLOCK = 4 * V_LANES };
+
+// ---- bytes and real numbers --------------------------------------------------------------------
+
+typedef struct v_q8 {
+    vf scale, inverse, lo, hi; // the range relative to the zero point
+    vi zero, flip;
+    bool divide; // always
+    uint8_t flip_byte;
+} v_q8;
+
+V_INLINE v_q8 v_q8_of(const ppq_q8_raw *q)
+{
+    return (v_q8){
+        .scale = vf_set(q->scale),
+        .inverse = vf_set(1 / q->scale),
+        .lo = vf_set((float) (q->qmin - q->zero)),
+        .hi = vf_set((float) (q->qmax - q->zero)),
+        .zero = vi_set(q->zero),
+        .flip = vi_set(q->flip),
+        // Where the reciprocal would not be a normal number.
+        .divide = !(q->scale > 1e-30f && q->scale < 1e30f),
+        .flip_byte = q->flip,
+    };
+}
+
+V_INLINE void v_dequantize(const v_q8 *q, const uint8_t *src, vf x[4])
+{
+    for (int k = 0; k < 4; k++) {
+        const vi bytes = vi_xor(vi_load_bytes(src + k * V_LANES), q->flip);
+        x[k] = vf_mul(vf_from(vi_sub(bytes, q->zero)), q->scale);
+    }
+}
+
+V_INLINE vi v_nearest(const v_q8 *q, vf quotient)
+{
+    return vi_round(vf_min(vf_max(quotient, q->lo), q->hi));
+}
+
+// A product with the reciprocal is within 3 * 2^-24 of the true quotient (relative), so that both
+// have the same nearest integer unless the product is close to a tie: only then is it divided.
+// Beyond the range, whose ends are integers of less than 9 bits, both are clamped alike.
+V_INLINE void v_quantize(const v_q8 *q, const vf x[4], vi out[4])
+{
+    const vf nearly_half = vf_set(0.5f - 1 / 8192.0f);
+    vf farthest = vf_set(0);
+    for (int k = 0; k < 4; k++) {
+        const vf y = vf_min(vf_max(vf_mul(x[k], q->inverse), q->lo), q->hi);
+        out[k] = vi_round(y);
+        farthest = vf_max(vf_abs(vf_sub(y, vf_from(out[k]))), farthest);
+    }
+    if (q->divide || vf_any_above(farthest, nearly_half))
+        for (int k = 0; k < 4; k++)
+            out[k] = v_nearest(q, vf_div(x[k], q->scale));
+    for (int k = 0; k < 4; k++)
+        out[k] = vi_add(out[k], q->zero);
+}
+
+V_INLINE void v_quantize_store(const v_q8 *q, const vf x[4], uint8_t *dst)
+{
+    vi y[4];
+    v_quantize(q, x, y);
+    vi_store_block(dst, y, q->flip_byte);
+}
+
+#endif

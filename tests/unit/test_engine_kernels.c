@@ -1,0 +1,160 @@
+// The engine's own kernels: every level of instructions gives the bytes that the definition asks
+// for, and touches nothing else.
+
+#include "executor/engine/kernels/quantize.h"
+#include "tests/unit/kernel_fixture.h"
+
+START_TEST(levels_have_names)
+{
+    for (int i = 0; i < PPQ_ISA_COUNT; i++) {
+        ppq_isa found;
+        ck_assert(ppq_isa_find(ppq_isa_name((ppq_isa) i), &found));
+        ck_assert_int_eq(found, i);
+    }
+    ppq_isa found;
+    ck_assert(!ppq_isa_find("sse9", &found));
+    ck_assert_int_lt(ppq_isa_detect(), PPQ_ISA_COUNT);
+}
+END_TEST
+
+// ---- quantize ----------------------------------------------------------------------------------
+
+// Mostly close to ties of the format, where a reciprocal would go wrong, and special values.
+static float random_real(ppq_rng *r, const ppq_q8 *q)
+{
+    static const float special[] = { NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 0.0f, -0.0f, 1e-40f };
+    const int kind = random_int(r, 0, 9);
+    if (kind == 0)
+        return special[random_int(r, 0, (int) PPQ_COUNT(special) - 1)];
+    if (kind < 3)
+        return 300 * q->scale * (float) ppq_rng_normal(r);
+    const float tie = (float) ((random_int(r, -300, 300) + 0.5) * (double) q->scale);
+    return kind < 6 ? tie : nextafterf(tie, kind < 8 ? INFINITY : -INFINITY);
+}
+
+static void check_quantize(const ppq_q8 *q, int64_t n, ppq_rng *r)
+{
+    float *x = malloc((size_t) PPQ_MAX(n, 1) * sizeof(*x));
+    uint8_t *want = malloc((size_t) PPQ_MAX(n, 1));
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = random_real(r, q);
+        want[i] = real_to_byte(q, x[i]);
+    }
+    FOR_EACH_ISA(isa)
+    {
+        area y = area_new((size_t) n);
+        ppq_q8_quantize(isa, q, x, y.bytes, n);
+        area_check(&y, want, "quantize", isa);
+        area_end(&y);
+    }
+    free(x);
+    free(want);
+}
+
+START_TEST(quantize_is_quantfn)
+{
+    ppq_rng r = ppq_rng_seed(20, 0);
+    static const float extreme[] = { 1e-37f, 1e-31f, 1e-29f, 1e29f, 1e31f, 1e37f };
+    for (int n = 0; n < 140; n++)
+        for (int k = 0; k < 4; k++) {
+            const ppq_q8 q = random_q8(&r);
+            check_quantize(&q, n, &r);
+        }
+    for (size_t i = 0; i < PPQ_COUNT(extreme); i++) {
+        const ppq_q8 q = ppq_q8_u8(extreme[i], 7);
+        check_quantize(&q, 1000, &r);
+    }
+    for (int k = 0; k < 50; k++) {
+        const ppq_q8 q = random_q8(&r);
+        check_quantize(&q, 4099, &r);
+    }
+}
+END_TEST
+
+START_TEST(dequantize_is_its_definition)
+{
+    ppq_rng r = ppq_rng_seed(21, 0);
+    for (int n = 0; n < 300; n++) {
+        const ppq_q8 q = random_q8(&r);
+        uint8_t *x = random_bytes(&r, (size_t) n);
+        float *want = malloc((size_t) PPQ_MAX(n, 1) * sizeof(*want));
+        for (int i = 0; i < n; i++)
+            want[i] = byte_to_real(&q, x[i]);
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new((size_t) n * sizeof(float));
+            ppq_q8_dequantize(isa, &q, x, (float *) (void *) y.bytes, n);
+            area_check(&y, want, "dequantize", isa);
+            area_end(&y);
+        }
+        free(x);
+        free(want);
+    }
+}
+END_TEST
+
+// The result by definition; `at` gives the byte of a channel at a position of the source.
+static void image_naive(const ppq_image *m, uint8_t zero, const uint8_t *src, uint8_t *dst)
+{
+    const int64_t columns = m->left + m->width + m->right;
+    for (int64_t y = 0; y < ppq_image_rows(m); y++)
+        for (int64_t x = 0; x < columns; x++)
+            for (int64_t c = 0; c < PPQ_PIXEL; c++) {
+                const int64_t sy = y - m->top, sx = x - m->left;
+                const bool inside =
+                    c < m->channels && sy >= 0 && sy < m->height && sx >= 0 && sx < m->width;
+                dst[(y * columns + x) * PPQ_PIXEL + c] =
+                    inside ? src[(c * m->height + sy) * m->width + sx] : zero;
+            }
+}
+
+static void check_image(const ppq_image *m, ppq_rng *r)
+{
+    ppq_q8 q = random_q8(r);
+    const size_t n = (size_t) (m->channels * m->height * m->width);
+    float *x = malloc((n ? n : 1) * sizeof(*x));
+    uint8_t *bytes = malloc(n ? n : 1), *want = malloc(ppq_image_bytes(m) + 1);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = random_real(r, &q);
+        bytes[i] = real_to_byte(&q, x[i]);
+    }
+    image_naive(m, (uint8_t) q.zero, bytes, want);
+    const int64_t rows = ppq_image_rows(m), half = rows / 2;
+    FOR_EACH_ISA(isa)
+    {
+        area y = area_new(ppq_image_bytes(m)), z = area_new(ppq_image_bytes(m));
+        ppq_image_quantize(isa, m, &q, x, y.bytes, half, rows);
+        ppq_image_quantize(isa, m, &q, x, y.bytes, 0, half);
+        area_check(&y, want, "image", isa);
+        ppq_image_interleave(isa, m, (uint8_t) q.zero, bytes, z.bytes, 0, rows);
+        area_check(&z, want, "image of bytes", isa);
+        area_end(&y);
+        area_end(&z);
+    }
+    free(x);
+    free(bytes);
+    free(want);
+}
+
+START_TEST(images_become_padded_pixels)
+{
+    ppq_rng r = ppq_rng_seed(22, 0);
+    for (int k = 0; k < 200; k++) {
+        const ppq_image m = { random_int(&r, 1, 4), random_int(&r, 0, 9), random_int(&r, 0, 70),
+                              random_int(&r, 0, 3), random_int(&r, 0, 3), random_int(&r, 0, 3),
+                              random_int(&r, 0, 3) };
+        check_image(&m, &r);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const test_entry tests[] = {
+        { levels_have_names, 1 },
+        { quantize_is_quantfn, 1 },
+        { dequantize_is_its_definition, 1 },
+        { images_become_padded_pixels, 1 },
+    };
+    return run_tests("engine-kernels", tests, PPQ_COUNT(tests));
+}
