@@ -18,6 +18,7 @@ struct ppq_buffer {
     void (*release)(void *user); // borrowed bytes
     void *user;
     bool borrowed;
+    size_t n_items; // of a container: tensors in `data`
 };
 
 struct ppq_pool {
@@ -38,6 +39,9 @@ ppq_pool *ppq_pool_create(void)
 
 static void buffer_free(ppq_buffer *b)
 {
+    ppq_tensor *items = (ppq_tensor *) (void *) b->data;
+    for (size_t i = 0; i < b->n_items; i++)
+        ppq_tensor_unref(&items[i]);
     if (b->borrowed) {
         if (b->release)
             b->release(b->user);
@@ -131,6 +135,8 @@ static const char *const dtype_names[PPQ_DT_COUNT] = {
 #define X(id, onnx, b, name) [onnx] = (name),
     PPQ_DTYPES(X)
 #undef X
+    [PPQ_DT_SEQUENCE] = "sequence",
+    [PPQ_DT_OPTIONAL] = "optional",
 };
 
 const char *ppq_dtype_name(ppq_dtype dt)
@@ -140,7 +146,7 @@ const char *ppq_dtype_name(ppq_dtype dt)
 
 ppq_dtype ppq_dtype_find(const char *name, size_t n)
 {
-    for (int i = 1; i < PPQ_DT_COUNT; i++)
+    for (int i = 1; i < PPQ_DT_ONNX_END; i++)
         if (strlen(dtype_names[i]) == n && memcmp(dtype_names[i], name, n) == 0)
             return (ppq_dtype) i;
     return PPQ_DT_NONE;
@@ -148,7 +154,7 @@ ppq_dtype ppq_dtype_find(const char *name, size_t n)
 
 bool ppq_dtype_valid(int onnx_type)
 {
-    return onnx_type > 0 && onnx_type < PPQ_DT_COUNT;
+    return onnx_type > 0 && onnx_type < PPQ_DT_ONNX_END;
 }
 
 bool ppq_dtype_is_float(ppq_dtype dt)
@@ -340,10 +346,85 @@ static ppq_status copy_strings(ppq_tensor *t)
     return PPQ_OK;
 }
 
+// ---- containers
+// ----------------------------------------------------------------------------------
+
+static bool may_hold(ppq_dtype container, const ppq_tensor *item)
+{
+    const bool tensor = item->buf && !ppq_dtype_is_container(item->dtype);
+    return item->layout == PPQ_LAYOUT_PLAIN &&
+           (tensor || (item->buf && container == PPQ_DT_OPTIONAL && item->dtype == PPQ_DT_SEQUENCE));
+}
+
+ppq_status ppq_container_pack(ppq_tensor *out, ppq_dtype dt, ppq_tensor *take_items, int64_t n)
+{
+    assert(ppq_dtype_is_container(dt) && n >= 0);
+    const ppq_shape shape = ppq_shape_1d(n);
+    ppq_status st = dt == PPQ_DT_OPTIONAL && n > 1 ? PPQ_ERR_SHAPE : PPQ_OK;
+    for (int64_t i = 0; i < n && st == PPQ_OK; i++)
+        st = may_hold(dt, &take_items[i]) ? PPQ_OK : PPQ_ERR_SHAPE;
+    ppq_tensor t;
+    const ppq_shape bytes = ppq_shape_1d(n * (int64_t) sizeof(*take_items));
+    if (st == PPQ_OK)
+        st = ppq_tensor_alloc(&t, PPQ_DT_U8, &bytes);
+    if (st != PPQ_OK) {
+        for (int64_t i = 0; i < n; i++)
+            ppq_tensor_unref(&take_items[i]);
+        return st;
+    }
+    if (n) {
+        memcpy(ppq_tensor_data(&t), take_items, (size_t) bytes.dim[0]);
+        memset(take_items, 0, (size_t) bytes.dim[0]);
+    }
+    t.buf->n_items = (size_t) n;
+    t.dtype = dt;
+    t.shape = shape;
+    *out = t;
+    return PPQ_OK;
+}
+
+int64_t ppq_container_count(const ppq_tensor *t)
+{
+    assert(ppq_dtype_is_container(t->dtype));
+    return t->buf ? (int64_t) t->buf->n_items : 0;
+}
+
+const ppq_tensor *ppq_container_items(const ppq_tensor *t)
+{
+    assert(ppq_dtype_is_container(t->dtype));
+    return ppq_tensor_data(t);
+}
+
+static ppq_status copy_container(ppq_tensor *t)
+{
+    const int64_t n = ppq_container_count(t);
+    ppq_tensor *items = calloc((size_t) n + 1, sizeof(*items)), c;
+    if (!items)
+        return PPQ_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        items[i] = ppq_tensor_ref(&ppq_container_items(t)[i]);
+    const ppq_status st = ppq_container_pack(&c, t->dtype, items, n);
+    free(items);
+    PPQ_TRY(st);
+    ppq_tensor_unref(t);
+    *t = c;
+    return PPQ_OK;
+}
+
+static bool same_items(const ppq_tensor *a, const ppq_tensor *b)
+{
+    for (int64_t i = 0; i < ppq_container_count(a); i++)
+        if (!ppq_tensor_equal(&ppq_container_items(a)[i], &ppq_container_items(b)[i]))
+            return false;
+    return true;
+}
+
 ppq_status ppq_tensor_make_unique(ppq_tensor *t)
 {
     if (ppq_tensor_is_unique(t))
         return PPQ_OK;
+    if (ppq_dtype_is_container(t->dtype))
+        return copy_container(t);
     if (t->dtype == PPQ_DT_STRING)
         return copy_strings(t);
     ppq_tensor c;
@@ -357,7 +438,7 @@ ppq_status ppq_tensor_make_unique(ppq_tensor *t)
 
 size_t ppq_tensor_bytes(const ppq_tensor *t)
 {
-    return t->buf ? ppq_shape_bytes(&t->shape, t->dtype) : 0;
+    return t->buf && !ppq_dtype_is_container(t->dtype) ? ppq_shape_bytes(&t->shape, t->dtype) : 0;
 }
 
 ppq_status ppq_tensor_reshape(const ppq_tensor *t, const ppq_shape *shape, ppq_tensor *out)
@@ -435,6 +516,8 @@ bool ppq_tensor_equal(const ppq_tensor *a, const ppq_tensor *b)
         return false;
     if (!a->buf || !b->buf)
         return a->buf == b->buf;
+    if (ppq_dtype_is_container(a->dtype))
+        return same_items(a, b);
     if (a->dtype != PPQ_DT_STRING)
         return memcmp(ppq_tensor_data(a), ppq_tensor_data(b), ppq_tensor_bytes(a)) == 0;
     const ppq_string *x = ppq_tensor_data(a), *y = ppq_tensor_data(b);

@@ -26,13 +26,16 @@
     X(U2, 25, 2, "uint2")      X(I2, 26, 2, "int2")
 // clang-format on
 
-// Values are those of TensorProto.DataType.
+// Values are those of TensorProto.DataType, but for the two containers at the end.
 typedef enum ppq_dtype {
     PPQ_DT_NONE = 0,
 #define X(id, onnx, bits, name) PPQ_DT_##id = (onnx),
     PPQ_DTYPES(X)
 #undef X
-        PPQ_DT_COUNT
+        PPQ_DT_ONNX_END, // behind the last element type
+    PPQ_DT_SEQUENCE = 62,
+    PPQ_DT_OPTIONAL,
+    PPQ_DT_COUNT
 } ppq_dtype;
 
 // One element of a PPQ_DT_STRING tensor. `data` points into the tensor's own buffer.
@@ -94,11 +97,26 @@ PPQ_NODISCARD ppq_status ppq_tensor_to_layout(const ppq_tensor *t, ppq_layout la
 void *ppq_tensor_data(const ppq_tensor *t);
 bool ppq_tensor_equal(const ppq_tensor *a, const ppq_tensor *b); // dtype, shape and bytes
 
-unsigned ppq_dtype_bits(ppq_dtype dt);     // 0 for NONE
+// Containers: values of ONNX that hold tensors. A sequence has shape [n] and n items, all tensors;
+// an optional has shape [0] or [1] and as many items, a tensor or a sequence. Items are PLAIN and
+// never change; the buffer owns one reference of each. A container has no bytes (0) and no
+// alignment: only the functions below, ref, unref, make_unique, is_unique and equal take one.
+static inline bool ppq_dtype_is_container(ppq_dtype dt)
+{
+    return dt == PPQ_DT_SEQUENCE || dt == PPQ_DT_OPTIONAL;
+}
+// Takes one reference of each item, even on failure, and zeroes them. PPQ_ERR_SHAPE when a
+// container of type `dt` cannot hold these items, PPQ_ERR_NOMEM.
+PPQ_NODISCARD ppq_status ppq_container_pack(ppq_tensor *out, ppq_dtype dt, ppq_tensor *take_items,
+                                            int64_t n);
+int64_t ppq_container_count(const ppq_tensor *t);
+const ppq_tensor *ppq_container_items(const ppq_tensor *t); // borrowed
+
+unsigned ppq_dtype_bits(ppq_dtype dt);     // 0 for NONE and containers
 size_t ppq_dtype_size(ppq_dtype dt);       // bytes of one element; 0 below 8 bits
 const char *ppq_dtype_name(ppq_dtype dt);  // "float32"
 ppq_dtype ppq_dtype_find(const char *name, size_t n); // by printable name; NONE when unknown
-bool ppq_dtype_valid(int onnx_type);
+bool ppq_dtype_valid(int onnx_type); // an element type
 bool ppq_dtype_is_float(ppq_dtype dt); // f16, bf16, f32, f64
 
 // -1 if any dimension is unknown or the product overflows.

@@ -115,10 +115,19 @@ static ppq_status read_dim(const ppq_build *b, const Onnx__TensorShapeProto__Dim
     return PPQ_OK;
 }
 
+static ppq_dtype container_of(const Onnx__TypeProto *type)
+{
+    if (type && type->value_case == ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE)
+        return PPQ_DT_SEQUENCE;
+    if (type && type->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE)
+        return PPQ_DT_OPTIONAL;
+    return PPQ_DT_NONE;
+}
+
 static ppq_status read_type(const ppq_build *b, const Onnx__TypeProto *type, const ppq_site *s,
                             ppq_dtype *dtype, ppq_shape *shape)
 {
-    *dtype = PPQ_DT_NONE;
+    *dtype = container_of(type);
     *shape = (ppq_shape){ .rank = -1 };
     if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
         return PPQ_OK;
@@ -127,7 +136,7 @@ static ppq_status read_type(const ppq_build *b, const Onnx__TypeProto *type, con
         *dtype = (ppq_dtype) t->elem_type;
     else if (t->elem_type)
         ppq_site_warn(s, "declared data type %d is not known (known are 1 to %d)", t->elem_type,
-                      PPQ_DT_COUNT - 1);
+                      PPQ_DT_ONNX_END - 1);
     if (!t->shape)
         return PPQ_OK;
     if (t->shape->n_dim > PPQ_MAX_RANK)

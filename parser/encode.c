@@ -401,6 +401,8 @@ static void fill_type(struct enc *e, const ppq_var *v, Onnx__ValueInfoProto *m)
         return;
     if (!v->dtype && v->shape.rank < 0)
         return;
+    if (ppq_dtype_is_container(v->dtype)) // the declaration says what is in it
+        return;
     if (!m->type) {
         m->type = ppq_new(e->arena, Onnx__TypeProto);
         onnx__type_proto__init(m->type);
@@ -483,7 +485,9 @@ static int64_t ir_needed(const ppq_graph *g)
             continue;
         if (ppq_var_is_const(v))
             ir = PPQ_MAX(ir, 4); // before, constants had to be listed as inputs
-        if (v->dtype >= PPQ_DT_U2)
+        if (ppq_dtype_is_container(v->dtype))
+            ir = PPQ_MAX(ir, 8);
+        else if (v->dtype >= PPQ_DT_U2)
             ir = PPQ_MAX(ir, 13);
         else if (v->dtype == PPQ_DT_F8E8M0)
             ir = PPQ_MAX(ir, 12);

@@ -112,7 +112,7 @@ static ppq_status read_header(const Onnx__TensorProto *t, const ppq_site *s, ppq
     if (!ppq_dtype_valid(t->data_type))
         return ppq_site_fail(s, t->data_type ? PPQ_ERR_UNSUPPORTED : PPQ_ERR_MODEL,
                              "its data type is %d, known are 1 to %d", t->data_type,
-                             PPQ_DT_COUNT - 1);
+                             PPQ_DT_ONNX_END - 1);
     if (t->segment)
         return ppq_site_fail(s, PPQ_ERR_UNSUPPORTED, "it is stored in segments");
     *dt = (ppq_dtype) t->data_type;

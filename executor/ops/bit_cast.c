@@ -9,7 +9,7 @@ static ppq_status infer(ppq_infer_ctx *c)
 {
     const int64_t to = ppq_op_attr_int(c->op, "to", 0);
     const ppq_dtype from = c->in_dtype[0];
-    if (!ppq_dtype_valid((int) PPQ_MAX(PPQ_MIN(to, PPQ_DT_COUNT), 0)) || to == PPQ_DT_STRING)
+    if (!ppq_dtype_valid((int) PPQ_MAX(PPQ_MIN(to, PPQ_DT_ONNX_END), 0)) || to == PPQ_DT_STRING)
         return ppq_infer_fail(c, "to is %" PRId64 ", which is no type of numbers", to);
     if (from == PPQ_DT_STRING ||
         (from != PPQ_DT_NONE && ppq_dtype_bits(from) != ppq_dtype_bits((ppq_dtype) to)))

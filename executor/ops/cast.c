@@ -5,7 +5,7 @@
 static ppq_dtype target(const ppq_op *op)
 {
     const int64_t to = ppq_op_attr_int(op, "to", 0);
-    return to > 0 && to < PPQ_DT_COUNT ? (ppq_dtype) to : PPQ_DT_NONE;
+    return to > 0 && to < PPQ_DT_ONNX_END ? (ppq_dtype) to : PPQ_DT_NONE;
 }
 
 static ppq_status infer(ppq_infer_ctx *c)

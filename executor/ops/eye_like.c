@@ -9,7 +9,7 @@
 static ppq_dtype result_type(const ppq_op *op, ppq_dtype in)
 {
     const int64_t dt = ppq_op_attr_int(op, "dtype", 0);
-    return ppq_op_attr(op, "dtype") && dt > 0 && dt < PPQ_DT_COUNT ? (ppq_dtype) dt : in;
+    return ppq_op_attr(op, "dtype") && dt > 0 && dt < PPQ_DT_ONNX_END ? (ppq_dtype) dt : in;
 }
 
 static ppq_status infer(ppq_infer_ctx *c)

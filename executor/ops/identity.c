@@ -1,12 +1,24 @@
+#include "executor/ops/container.h"
+
 #include <string.h>
 
-#include "core/op_def.h"
+// Y = X, whatever it is
 
-// Y = X
+static ppq_status infer(ppq_infer_ctx *c)
+{
+    c->out_dtype[0] = c->in_dtype[0];
+    if (!ppq_dtype_is_container(c->in_dtype[0]))
+        c->out_shape[0] = c->in_shape[0];
+    return PPQ_OK;
+}
 
 static ppq_status forward(ppq_kernel_ctx *c)
 {
-    memcpy(ppq_tensor_data(&c->out[0]), ppq_tensor_data(c->in[0]), ppq_tensor_bytes(c->in[0]));
+    const ppq_tensor *x = c->in[0];
+    if (ppq_dtype_is_container(x->dtype) || x->dtype == PPQ_DT_STRING)
+        ppq_run_pass(c, 0, x); // what it refers to stays where it is
+    else if (ppq_tensor_bytes(x))
+        memcpy(ppq_tensor_data(&c->out[0]), ppq_tensor_data(x), ppq_tensor_bytes(x));
     return PPQ_OK;
 }
 
@@ -19,6 +31,6 @@ const ppq_op_def ppq_op_identity = {
     .out_min = 1,
     .out_max = 1,
     .traits = PPQ_OP_PASSIVE | PPQ_OP_LAYOUT_FREE,
-    .infer = ppq_infer_same,
+    .infer = infer,
     .forward = forward,
 };

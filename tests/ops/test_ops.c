@@ -7,6 +7,7 @@
 
 #include "core/rng.h"
 #include "executor/exec.h"
+#include "executor/ops/container.h"
 #include "executor/ops/convert.h"
 
 static int n_ops(void)
@@ -195,6 +196,19 @@ static ppq_tensor random_tensor(ppq_rng *r, ppq_dtype dt)
     return t;
 }
 
+// A sequence of tensors like t, or an optional that holds it.
+static ppq_tensor contain(ppq_rng *r, ppq_tensor *take)
+{
+    const ppq_dtype dt = pick(r, 3) ? PPQ_DT_SEQUENCE : PPQ_DT_OPTIONAL;
+    const int64_t n = pick(r, dt == PPQ_DT_SEQUENCE ? 4 : 2);
+    ppq_tensor item[4] = { 0 }, t;
+    for (int64_t i = 0; i < n; i++)
+        item[i] = ppq_tensor_ref(take);
+    ppq_tensor_unref(take);
+    ck_assert_int_eq(ppq_container_pack(&t, dt, item, n), PPQ_OK);
+    return t;
+}
+
 static void random_attrs(fixture *f, ppq_rng *r)
 {
     static const char *const ints[] = {
@@ -306,6 +320,9 @@ static void random_call(const ppq_op_def *def, ppq_rng *r)
             ppq_tensor_unref(&in[i]);
             in[i] = ppq_tensor_ref(&in[0]);
         }
+        if (!ppq_dtype_is_container(in[i].dtype) &&
+            pick(r, i == 0 && ppq_op_takes_containers(f.op) ? 2 : 50) == 0)
+            in[i] = contain(r, &in[i]);
         ptr[i] = in[i].buf ? &in[i] : NULL;
     }
     const int64_t opset = pick(r, 2) ? 13 : 24;
@@ -406,6 +423,35 @@ START_TEST(reshape_keeps_symbols)
     ck_assert_int_eq(out_type, PPQ_DT_F32);
     ppq_tensor_unref(&want);
     drop(&f);
+}
+END_TEST
+
+START_TEST(containers_own_their_items)
+{
+    ppq_tensor a = f32s(1, (const int64_t[]){ 3 }, NULL), b = i64s(2, (const int64_t[]){ 1, 2 });
+    ppq_tensor two[] = { ppq_tensor_ref(&a), ppq_tensor_ref(&b) }, seq, copy, opt, none;
+    ck_assert_int_eq(ppq_container_pack(&seq, PPQ_DT_SEQUENCE, two, 2), PPQ_OK);
+    ck_assert(!two[0].buf && !two[1].buf && !ppq_tensor_is_unique(&a));
+    ck_assert_int_eq(ppq_container_count(&seq), 2);
+    ck_assert_uint_eq(ppq_tensor_bytes(&seq), 0);
+    copy = ppq_tensor_ref(&seq);
+    ck_assert_int_eq(ppq_tensor_make_unique(&copy), PPQ_OK);
+    ck_assert(copy.buf != seq.buf && ppq_tensor_equal(&copy, &seq));
+    ck_assert_int_eq(ppq_container_pack(&opt, PPQ_DT_OPTIONAL, &copy, 1), PPQ_OK);
+    ck_assert_int_eq(ppq_container_pack(&none, PPQ_DT_OPTIONAL, NULL, 0), PPQ_OK);
+    ck_assert(!ppq_tensor_equal(&opt, &none));
+    // No sequences of sequences, no optionals of optionals or of two.
+    ppq_tensor bad[] = { ppq_tensor_ref(&seq), ppq_tensor_ref(&opt) }, never;
+    ck_assert_int_eq(ppq_container_pack(&never, PPQ_DT_SEQUENCE, &bad[0], 1), PPQ_ERR_SHAPE);
+    ck_assert_int_eq(ppq_container_pack(&never, PPQ_DT_OPTIONAL, &bad[1], 1), PPQ_ERR_SHAPE);
+    ppq_tensor pair[] = { ppq_tensor_ref(&a), ppq_tensor_ref(&b) };
+    ck_assert_int_eq(ppq_container_pack(&never, PPQ_DT_OPTIONAL, pair, 2), PPQ_ERR_SHAPE);
+    ppq_tensor_unref(&seq);
+    ppq_tensor_unref(&opt);
+    ppq_tensor_unref(&none);
+    ck_assert(ppq_tensor_is_unique(&a) && ppq_tensor_is_unique(&b));
+    ppq_tensor_unref(&a);
+    ppq_tensor_unref(&b);
 }
 END_TEST
 
@@ -519,6 +565,7 @@ int main(void)
     tcase_add_loop_test(laws, random_calls_work_or_fail, 0, n_ops());
     tcase_add_test(examples, reshape_copies_and_infers);
     tcase_add_test(examples, reshape_keeps_symbols);
+    tcase_add_test(examples, containers_own_their_items);
     tcase_add_test(examples, slice_survives_extreme_steps);
     tcase_add_test(examples, gather_names_a_bad_index);
     tcase_add_test(examples, integer_division_never_traps);
