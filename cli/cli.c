@@ -86,6 +86,13 @@ void cli_print_list(const cli *c, ppq_kind kind)
         if (!e.name)
             return;
         printf("%-24s %s\n", e.name, e.summary);
+        for (size_t k = 0;; k++) {
+            const ppq_entry_option o = ppq_list_option(kind, i, k);
+            if (!o.key)
+                break;
+            printf("    %s=%-*s %s (%s)\n", o.key, 19 - (int) strlen(o.key), o.value, o.summary,
+                   o.legal);
+        }
     }
 }
 

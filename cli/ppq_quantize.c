@@ -31,7 +31,7 @@ static const cli_option options[] = {
     { "align-concat", 0, "HOW", "none, input, output or large" },
     { "align-pool", 0, "HOW", "none, input, output or large" },
     { "align-resize", 0, "HOW", "none, input, output or large" },
-    { "pass", 0, "NAME,...", "run a pass that the platform does not ask for" },
+    { "pass", 0, "NAME[,K=V...]", "run a pass, or set its options (see --list-passes)" },
     { "no-pass", 0, "NAME,...", "leave a pass out" },
     { "no-bias-correction", 0, NULL, "leave biases as they are" },
     { "analyse", 0, "N", "samples of the closing comparison with float (default 4, 0: none)" },

@@ -10,7 +10,7 @@ typedef enum ppq_opt_type {
     PPQ_OPT_ENUM,  // int, index into names
 } ppq_opt_type;
 
-// Drives the CLI, the JSON reader, --help, the docs table and the fuzz dictionary.
+// One option of something that is a list entry: how it is named, read and listed.
 typedef struct ppq_opt {
     const char *key, *help;
     ppq_opt_type type;
@@ -19,8 +19,9 @@ typedef struct ppq_opt {
     const char *const *names; // ENUM: NULL-terminated, index is the value
 } ppq_opt;
 
-// PPQ_ERR_ARG for an unknown key or a value out of range; *params is then untouched.
-PPQ_NODISCARD ppq_status ppq_opts_set(const ppq_opt *opts, void *params, const char *key, const char *value,
-                        ppq_diag *d);
+// PPQ_ERR_ARG for an unknown key (the nearest is named) or a value out of range; *params is then
+// untouched. `owner` begins the message.
+PPQ_NODISCARD ppq_status ppq_opts_set(const char *owner, const ppq_opt *opts, void *params,
+                                      const char *key, const char *value, ppq_diag *d);
 
 #endif

@@ -48,7 +48,8 @@ typedef struct ppq_pass_step {
 } ppq_pass_step;
 
 extern const ppq_pass *const ppq_builtin_passes[]; // NULL-terminated, in pipeline order
-const ppq_pass *ppq_pass_find(const char *name);
+const ppq_pass *ppq_pass_find(const char *name);   // NULL if unknown
+const char *ppq_pass_nearest(const char *name);    // of the pass spelled most alike
 // Reports every fact that a step needs and nothing before it gives.
 PPQ_NODISCARD ppq_status ppq_pipeline_check(const ppq_pass_step *s, size_t n, uint32_t have,
                                             ppq_diag *d);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pass.h"
+
 ppq_settings *ppq_settings_create(void)
 {
     ppq_arena *a = ppq_arena_create("settings");
@@ -104,15 +106,94 @@ static ppq_status push_place(ppq_settings *s, const char *value, ppq_diag *d)
     return PPQ_OK;
 }
 
+static ppq_status find_pass(const char *option, const char *name, const ppq_pass **out, ppq_diag *d)
+{
+    *out = ppq_pass_find(name);
+    return *out ? PPQ_OK
+                : ppq_fail(d, PPQ_ERR_ARG, here,
+                           "%s: there is no pass '%s'; the nearest is '%s' (see --list-passes)",
+                           option, name, ppq_pass_nearest(name));
+}
+
+static ppq_status push_passes(ppq_settings *s, ppq_strings *list, const char *key,
+                              const char *value, ppq_diag *d)
+{
+    ppq_strings names = { 0 };
+    const ppq_pass *p;
+    push_all(s, &names, value);
+    for (size_t i = 0; i < names.n; i++) {
+        PPQ_TRY(find_pass(key, names.at[i], &p, d));
+        push(s, list, p->name, strlen(p->name));
+    }
+    return PPQ_OK;
+}
+
+const void *ppq_settings_pass_params(const ppq_settings *s, const ppq_pass *p)
+{
+    for (size_t i = 0; s && i < s->n_pass_params; i++)
+        if (s->pass_params[i].pass == p)
+            return s->pass_params[i].params;
+    return p->defaults;
+}
+
+// The options of a pass, for writing: its defaults at first.
+static void *own_params(ppq_settings *s, const ppq_pass *p)
+{
+    for (size_t i = 0; i < s->n_pass_params; i++)
+        if (s->pass_params[i].pass == p)
+            return s->pass_params[i].params;
+    ppq_pass_setting *at = ppq_new_n(s->arena, ppq_pass_setting, s->n_pass_params + 1);
+    if (s->n_pass_params)
+        memcpy(at, s->pass_params, s->n_pass_params * sizeof(*at));
+    void *params = ppq_arena_zalloc(s->arena, 1, p->params_size, alignof(max_align_t));
+    memcpy(params, p->defaults, p->params_size);
+    at[s->n_pass_params++] = (ppq_pass_setting){ p, params };
+    s->pass_params = at;
+    return params;
+}
+
+// "key=value" for a pass.
+static ppq_status set_pass_option(ppq_settings *s, const ppq_pass *p, const char *option,
+                                  ppq_diag *d)
+{
+    const size_t n = strcspn(option, "=");
+    const char *key = ppq_arena_printf(s->arena, "%.*s", (int) n, option);
+    if (!p)
+        return ppq_fail(d, PPQ_ERR_ARG, here, "--pass has '%s' before the name of a pass", option);
+    if (!p->opts)
+        return ppq_fail(d, PPQ_ERR_ARG, here, "--pass: '%s' takes no options, '%s' was given",
+                        p->name, option);
+    const char *owner = ppq_arena_printf(s->arena, "--pass %s", p->name);
+    return ppq_opts_set(owner, p->opts, own_params(s, p), key, option + n + 1, d);
+}
+
+// "NAME[,key=value...]", any number of times.
+static ppq_status push_pass_args(ppq_settings *s, const char *value, ppq_diag *d)
+{
+    ppq_strings parts = { 0 };
+    const ppq_pass *p = NULL;
+    push_all(s, &parts, value);
+    for (size_t i = 0; i < parts.n; i++) {
+        if (strchr(parts.at[i], '=')) {
+            PPQ_TRY(set_pass_option(s, p, parts.at[i], d));
+            continue;
+        }
+        PPQ_TRY(find_pass("--pass", parts.at[i], &p, d));
+        push(s, &s->pass_on, p->name, strlen(p->name));
+    }
+    push(s, &s->pass_args, value, strlen(value));
+    return PPQ_OK;
+}
+
 ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value, ppq_diag *d)
 {
     const struct {
         const char *key;
         const char **at;
     } strings[] = {
-        { "platform", &s->platform },           { "dispatcher", &s->dispatcher },
-        { "method", &s->method },               { "weight-method", &s->weight_method },
-        { "format", &s->format },               { "debug-dir", &s->debug_dir },
+        { "platform", &s->platform }, { "dispatcher", &s->dispatcher },
+        { "method", &s->method },     { "weight-method", &s->weight_method },
+        { "format", &s->format },     { "debug-dir", &s->debug_dir },
     };
     for (size_t i = 0; i < PPQ_COUNT(strings); i++)
         if (strcmp(strings[i].key, key) == 0) {
@@ -146,9 +227,9 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
     if (strcmp(key, "seed") == 0) {
         char *end;
         s->seed = strtoull(value, &end, 10);
-        return end != value && !*end ? PPQ_OK
-                                     : ppq_fail(d, PPQ_ERR_ARG, here,
-                                                "--seed is '%s', expected an integer", value);
+        return end != value && !*end
+                   ? PPQ_OK
+                   : ppq_fail(d, PPQ_ERR_ARG, here, "--seed is '%s', expected an integer", value);
     }
     if (strcmp(key, "no-bias-correction") == 0)
         s->bias_correction = strcmp(value, "false") == 0;
@@ -159,9 +240,9 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
     else if (strcmp(key, "exclude") == 0)
         push(s, &s->exclude, value, strlen(value));
     else if (strcmp(key, "pass") == 0)
-        push_all(s, &s->pass_on, value);
+        return push_pass_args(s, value, d);
     else if (strcmp(key, "no-pass") == 0)
-        push_all(s, &s->pass_off, value);
+        return push_passes(s, &s->pass_off, "--no-pass", value, d);
     else if (strcmp(key, "skip-ids") == 0)
         return push_ids(s, value, d);
     else if (strcmp(key, "dispatch") == 0)

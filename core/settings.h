@@ -17,6 +17,14 @@ typedef struct ppq_place_override {
     const char *op, *place;
 } ppq_place_override;
 
+struct ppq_pass;
+
+// Options that a pass was given; `params` is of the pass's own type.
+typedef struct ppq_pass_setting {
+    const struct ppq_pass *pass;
+    void *params;
+} ppq_pass_setting;
+
 typedef struct ppq_settings {
     ppq_arena *arena;
     const char *platform;      // "onnxruntime"
@@ -30,11 +38,14 @@ typedef struct ppq_settings {
     int weight_bits;           // 8, or 7 for CPUs whose int8 products saturate
     uint64_t seed;
     int align_elementwise, align_concat, align_pool, align_resize; // ppq_align, -1: the platform's
-    int analyse;              // samples of the closing comparison with float; 0: none
-    bool bias_correction;     // on unless switched off
+    int analyse;          // samples of the closing comparison with float; 0: none
+    bool bias_correction; // on unless switched off
     bool strict;
-    const char *debug_dir;     // NULL: no dumps
+    const char *debug_dir; // NULL: no dumps
     ppq_strings op_types, exclude, pass_on, pass_off;
+    ppq_strings pass_args;         // of --pass, as given
+    ppq_pass_setting *pass_params; // [n_pass_params]
+    size_t n_pass_params;
     ppq_place_override *place; // [n_place]
     size_t n_place;
     int64_t *skip_ids; // [n_skip_ids]
@@ -47,5 +58,7 @@ void ppq_settings_destroy(ppq_settings *s); // NULL is fine
 // PPQ_ERR_ARG for an unknown key or value, naming the legal ones.
 PPQ_NODISCARD ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
                                           ppq_diag *d);
+// What pass `p` runs with; its defaults where `s` is NULL or has nothing for it.
+const void *ppq_settings_pass_params(const ppq_settings *s, const struct ppq_pass *p);
 
 #endif

@@ -154,6 +154,7 @@ static void write_settings(ppq_json_writer *w, const ppq_export_env *e)
         ppq_json_int(w, "batch", s->batch);
         write_list(w, "op-types", &s->op_types);
         write_list(w, "exclude", &s->exclude);
+        write_list(w, "pass", &s->pass_args);
         write_list(w, "no-pass", &s->pass_off);
     }
     ppq_json_close(w, '}');

@@ -8,7 +8,21 @@
 // divided by k in the first and multiplied by k in the second. k = sqrt(r1 / r2) gives both the
 // same range, so no channel is lost beside a much larger one.
 
-enum { ITERATIONS = 10, EXCESS = 8 };
+typedef struct options {
+    int iterations;
+    double excess, limit;
+} options;
+
+static const options defaults = { .iterations = 10, .excess = 8, .limit = 10 };
+static const ppq_opt opts[] = {
+    { "iterations", "most rounds over all pairs of layers", PPQ_OPT_INT,
+      offsetof(options, iterations), 1, 1000, NULL },
+    { "excess", "channels this many times above the median one shrink", PPQ_OPT_FLOAT,
+      offsetof(options, excess), 1, 1e6, NULL },
+    { "limit", "most a channel shrinks in one round", PPQ_OPT_FLOAT, offsetof(options, limit), 1,
+      1e6, NULL },
+    { 0 },
+};
 
 typedef struct pair {
     ppq_op *first, *second;
@@ -108,7 +122,7 @@ static int by_value(const void *a, const void *b)
 
 // Only channels far above the usual one shrink: they alone decide the step of all others, and the
 // second layer hardly uses them. Moving the rest would trade one layer's rounding for the other's.
-static bool keep_excess(float *k, int64_t n)
+static bool keep_excess(const options *o, float *k, int64_t n)
 {
     float *sorted = malloc((size_t) n * sizeof(*sorted) + 1);
     if (!sorted)
@@ -119,15 +133,16 @@ static bool keep_excess(float *k, int64_t n)
     bool any = false;
     for (int64_t c = 0; c < n; c++) {
         const float excess = k[c] / usual;
-        k[c] = excess > EXCESS ? fminf(excess, 10) : 1;
-        any |= excess > EXCESS;
+        const bool above = excess > (float) o->excess;
+        k[c] = above ? fminf(excess, (float) o->limit) : 1;
+        any |= above;
     }
     free(sorted);
     return any;
 }
 
 // Whether anything changed.
-static bool equalize(const pair *p, float *k)
+static bool equalize(const options *o, const pair *p, float *k)
 {
     const int64_t n = out_channels(p->first);
     float *r1 = calloc((size_t) n + 1, sizeof(*r1)), *r2 = calloc((size_t) n + 1, sizeof(*r2));
@@ -137,7 +152,7 @@ static bool equalize(const pair *p, float *k)
     walk(p->second, false, take_range, r2);
     for (int64_t c = 0; c < n; c++)
         k[c] = r1[c] > 1e-12f && r2[c] > 1e-12f ? sqrtf(r1[c] / r2[c]) : 1;
-    const bool change = keep_excess(k, n);
+    const bool change = keep_excess(o, k, n);
     if (change) {
         walk(p->first, true, scale_down, k);
         walk(p->second, false, scale_up, k);
@@ -152,7 +167,7 @@ static bool equalize(const pair *p, float *k)
 
 static ppq_status run(const ppq_pass_env *env, const void *params)
 {
-    (void) params;
+    const options *o = params;
     ppq_graph *g = env->graph;
     pair *pairs = ppq_new_n(env->scratch, pair, g->n_ops + 1);
     size_t n = 0;
@@ -174,10 +189,10 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     }
     float *k = ppq_new_n(env->scratch, float, (size_t) widest + 1);
     bool change = true;
-    for (int round = 0; round < ITERATIONS && change; round++) {
+    for (int round = 0; round < o->iterations && change; round++) {
         change = false;
         for (size_t i = 0; i < n; i++)
-            change |= equalize(&pairs[i], k);
+            change |= equalize(o, &pairs[i], k);
     }
     return PPQ_OK;
 }
@@ -186,5 +201,8 @@ const ppq_pass ppq_pass_equalize = {
     .name = "equalize",
     .summary = "give the channels between two layers similar ranges",
     .needs = PPQ_FACT_PLACED,
+    .opts = opts,
+    .defaults = &defaults,
+    .params_size = sizeof(defaults),
     .run = run,
 };

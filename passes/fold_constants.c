@@ -3,11 +3,20 @@
 
 // Computes what depends on constants only, and Shape of tensors whose shape is known.
 
-// A folded constant may be this large, or as large as four times what it came from (a cast from
-// float16, a transpose): expanding a scalar into a huge tensor would only make the model bigger.
-enum { SMALL = 1 << 20 };
+typedef struct options {
+    int max_bytes;
+} options;
 
-static bool size_allowed(const ppq_op *op)
+static const options defaults = { .max_bytes = 1 << 20 };
+static const ppq_opt opts[] = {
+    { "max-bytes", "larger results stay computed, unless they are four times their inputs at most",
+      PPQ_OPT_INT, offsetof(options, max_bytes), 0, INT32_MAX, NULL },
+    { 0 },
+};
+
+// A folded constant may be as large as four times what it came from (a cast from float16, a
+// transpose): expanding a scalar into a huge tensor would only make the model bigger.
+static bool size_allowed(const options *o, const ppq_op *op)
 {
     size_t in = 0;
     for (int32_t k = 0; k < op->n_in; k++)
@@ -19,13 +28,13 @@ static bool size_allowed(const ppq_op *op)
         const size_t out = ppq_shape_known(&op->out[k]->shape)
                                ? ppq_shape_bytes(&op->out[k]->shape, op->out[k]->dtype)
                                : 0;
-        if (out != SIZE_MAX && out > SMALL && out / 4 > in)
+        if (out != SIZE_MAX && out > (size_t) o->max_bytes && out / 4 > in)
             return false;
     }
     return true;
 }
 
-static bool foldable(const ppq_op *op)
+static bool foldable(const options *o, const ppq_op *op)
 {
     if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM))
         return false;
@@ -35,7 +44,7 @@ static bool foldable(const ppq_op *op)
     for (int32_t k = 0; k < op->n_out; k++)
         if (op->out[k] && op->out[k]->is_output)
             return false;
-    return size_allowed(op);
+    return size_allowed(o, op);
 }
 
 static ppq_status fold(const ppq_pass_env *env, ppq_op *op)
@@ -80,7 +89,6 @@ static ppq_status fold_shape(const ppq_pass_env *env, ppq_op *op)
 
 static ppq_status run(const ppq_pass_env *env, const void *params)
 {
-    (void) params;
     ppq_op **order;
     size_t n;
     PPQ_TRY(ppq_graph_topo(env->graph, env->scratch, &order, &n, env->diag));
@@ -94,7 +102,7 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
         ppq_arena_reset(a);
         if (st != PPQ_OK)
             break;
-        if (foldable(op))
+        if (foldable(params, op))
             st = fold(env, op);
         else if (ppq_op_is(op, "Shape") && op->in[0] && op->out[0] && !op->out[0]->is_output &&
                  ppq_shape_known(&op->in[0]->shape))
@@ -110,5 +118,8 @@ const ppq_pass ppq_pass_fold_constants = {
     .name = "fold-constants",
     .summary = "compute what depends on constants only",
     .needs = PPQ_FACT_NORMALIZED | PPQ_FACT_SHAPES,
+    .opts = opts,
+    .defaults = &defaults,
+    .params_size = sizeof(defaults),
     .run = run,
 };

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/pass.h"
+#include "core/text.h"
 
 #define X(name) extern const ppq_pass ppq_pass_##name;
 #include "pass_list.h"
@@ -21,10 +22,25 @@ const ppq_pass *ppq_pass_find(const char *name)
     return NULL;
 }
 
+const char *ppq_pass_nearest(const char *name)
+{
+    const char *best = "";
+    int least = 1 << 20;
+    for (const ppq_pass *const *p = ppq_builtin_passes; *p; p++) {
+        const int n = ppq_edit_distance(name, (*p)->name);
+        if (n < least) {
+            least = n;
+            best = (*p)->name;
+        }
+    }
+    return best;
+}
+
 static const char *fact_name(uint32_t bit)
 {
-    static const char *const names[] = { "normalized",    "shapes",            "placed",  "tqc",
-                                         "calib-weights", "calib-activations", "passive", "baked" };
+    static const char *const names[] = { "normalized", "shapes",        "placed",
+                                         "tqc",        "calib-weights", "calib-activations",
+                                         "passive",    "baked" };
     for (unsigned i = 0; i < PPQ_COUNT(names); i++)
         if (bit == 1u << i)
             return names[i];

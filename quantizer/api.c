@@ -96,6 +96,54 @@ ppq_entry ppq_list(ppq_kind kind, size_t i)
     return (ppq_entry){ NULL, NULL };
 }
 
+static void describe(const ppq_opt *o, const char *at, ppq_entry_option *out)
+{
+    const char *kind = o->type == PPQ_OPT_INT ? "integer" : "number";
+    size_t n = 0;
+    switch (o->type) {
+    case PPQ_OPT_BOOL:
+        snprintf(out->value, sizeof(out->value), "%s", *(const bool *) at ? "true" : "false");
+        snprintf(out->legal, sizeof(out->legal), "true or false");
+        return;
+    case PPQ_OPT_ENUM:
+        snprintf(out->value, sizeof(out->value), "%s", o->names[*(const int *) (const void *) at]);
+        for (int i = 0; o->names[i] && n < sizeof(out->legal); i++)
+            n += (size_t) snprintf(out->legal + n, sizeof(out->legal) - n, "%s%s", i ? ", " : "",
+                                   o->names[i]);
+        return;
+    case PPQ_OPT_INT:
+        snprintf(out->value, sizeof(out->value), "%d", *(const int *) (const void *) at);
+        break;
+    case PPQ_OPT_FLOAT:
+        snprintf(out->value, sizeof(out->value), "%g", *(const double *) (const void *) at);
+        break;
+    }
+    if (o->min < o->max)
+        snprintf(out->legal, sizeof(out->legal), "%s, %.10g to %.10g", kind, o->min, o->max);
+    else
+        snprintf(out->legal, sizeof(out->legal), "%s", kind);
+}
+
+ppq_entry_option ppq_list_option(ppq_kind kind, size_t i, size_t k)
+{
+    ppq_entry_option out = { .key = NULL };
+    size_t n = 0;
+    while (kind == PPQ_KIND_PASS && n < i && ppq_builtin_passes[n])
+        n++;
+    const ppq_pass *p = kind == PPQ_KIND_PASS ? ppq_builtin_passes[n] : NULL;
+    const ppq_opt *o = p ? p->opts : NULL;
+    while (o && o->key && k > 0) {
+        o++;
+        k--;
+    }
+    if (!o || !o->key)
+        return out;
+    out.key = o->key;
+    out.summary = o->help;
+    describe(o, (const char *) p->defaults + o->offset, &out);
+    return out;
+}
+
 // ---- texts
 // ---------------------------------------------------------------------------------------
 

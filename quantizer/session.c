@@ -13,6 +13,7 @@
 #include "parser/normalize/normalize.h"
 #include "quantizer/calibrate.h"
 #include "quantizer/correct_bias.h"
+#include "quantizer/correct_bias_pass.h"
 #include "quantizer/dump.h"
 #include "quantizer/init.h"
 
@@ -45,12 +46,6 @@ ppq_status ppq_session_create(ppq_settings *settings, ppq_diag *d, ppq_session *
     if (settings->weight_method && !ppq_observer_find(settings->weight_method))
         return ppq_fail(d, PPQ_ERR_ARG, loc, "there is no observer '%s' (see --list-observers)",
                         settings->weight_method);
-    const ppq_strings *const lists[] = { &settings->pass_on, &settings->pass_off };
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; i < lists[k]->n; i++)
-            if (!ppq_pass_find(lists[k]->at[i]))
-                return ppq_fail(d, PPQ_ERR_ARG, loc, "there is no pass '%s' (see --list-passes)",
-                                lists[k]->at[i]);
     ppq_session *s = calloc(1, sizeof(*s));
     if (!s)
         abort();
@@ -175,10 +170,11 @@ static ppq_status run_pass(ppq_session *s, const char *name)
     const ppq_pass_env env = { .graph = s->graph,
                                .platform = s->platform,
                                .settings = s->settings,
+                               .data = p->needs_data ? s->data : NULL,
                                .n_threads = s->n_threads,
                                .scratch = scratch,
                                .diag = s->diag };
-    ppq_status st = p->run(&env, p->defaults);
+    ppq_status st = p->run(&env, ppq_settings_pass_params(s->settings, p));
     ppq_arena_destroy(scratch);
     if (st == PPQ_OK && s->settings->debug_dir)
         st = ppq_dump_graph(s->graph, s->settings->debug_dir, s->n_dumps++, name, s->diag);
@@ -243,8 +239,10 @@ ppq_status ppq_session_prepare(ppq_session *s)
     return run_listed(s, "prune-islands");
 }
 
-// Means need few samples: they average over positions already.
-enum { CORRECTION_SAMPLES = 8 };
+static bool corrects_bias(const ppq_session *s)
+{
+    return s->settings->bias_correction && !pass_is_off(s, "correct-bias");
+}
 
 static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
 {
@@ -252,8 +250,8 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(ppq_calibrate_parameters(s->graph, s->n_threads, s->diag));
     phase_done(s, "calibrate-parameters", t);
     t = now();
-    const int64_t n = PPQ_MIN(PPQ_MAX(s->settings->analyse, CORRECTION_SAMPLES), data->n_samples);
-    ppq_means *means = s->settings->bias_correction ? ppq_means_create(s->graph, n) : NULL;
+    const int64_t n = PPQ_MIN(ppq_correction_samples(s->settings), data->n_samples);
+    ppq_means *means = corrects_bias(s) ? ppq_means_create(s->graph, n) : NULL;
     ppq_status st = ppq_analysis_reference(s->graph, data, means ? n : s->settings->analyse,
                                            s->n_threads, means, &s->analysis, s->diag);
     if (st == PPQ_OK && means)
@@ -273,6 +271,7 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
 {
     static const char *const finish[] = { "passive-parameters", "bake-parameters", NULL };
     s->n_samples = data->n_samples;
+    s->data = data;
     PPQ_TRY(run_pass(s, "split-parameters"));
     PPQ_TRY(run_listed(s, "equalize"));
     PPQ_TRY(ppq_init_tqcs(s->graph, s->platform, s->settings, s->diag));
@@ -284,13 +283,8 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(run_listed(s, "float-outputs"));
     PPQ_TRY(calibrate(s, data));
     PPQ_TRY(run_common(s, (const char *const[]){ "align", NULL }));
-    if (s->settings->bias_correction) {
-        const double t = now();
-        PPQ_TRY(ppq_correct_activations(s->graph, data,
-                                        PPQ_MAX(s->settings->analyse, CORRECTION_SAMPLES),
-                                        s->n_threads, s->diag));
-        phase_done(s, "correct-bias", t);
-    }
+    if (corrects_bias(s))
+        PPQ_TRY(run_pass(s, "correct-bias"));
     PPQ_TRY(run_common(s, finish));
     const double t = now();
     PPQ_TRY(ppq_analysis_simulate(s->analysis, s->settings->analyse, s->diag));

@@ -22,7 +22,8 @@ typedef struct ppq_session {
     ppq_progress progress;
     const ppq_platform *platform;
     ppq_graph *graph;
-    ppq_analysis *analysis; // NULL before quantize
+    const ppq_calib_source *data; // borrowed; while quantize runs
+    ppq_analysis *analysis;       // NULL before quantize
     ppq_phase_time phases[PPQ_MAX_PHASES];
     int n_phases;
     int n_dumps;

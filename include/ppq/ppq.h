@@ -82,6 +82,15 @@ typedef struct ppq_entry {
 // Entry i of a list, in order; {NULL, NULL} beyond its end.
 PPQ_API ppq_entry ppq_list(ppq_kind kind, size_t i);
 
+// Option k of entry i, as in "--pass NAME,key=value"; key NULL beyond the last.
+typedef struct ppq_entry_option {
+    const char *key, *summary;
+    char value[32];  // the default
+    char legal[128]; // "integer, 1 to 1000"
+} ppq_entry_option;
+
+PPQ_API ppq_entry_option ppq_list_option(ppq_kind kind, size_t i, size_t k);
+
 // ---- a quantization job ------------------------------------------------------------------------
 
 // Order of calls: create, set (any number), load, input_shape (any), data (any) or random,

@@ -96,8 +96,8 @@ class Options(Case):
     def test_every_name_of_a_list_is_accepted(self):
         for option, what in (('-m', 'observers'), ('-d', 'dispatchers'), ('-p', 'platforms'),
                              ('--no-pass', 'passes')):
-            names = self.run_command(QUANTIZE, '--list-' + what).stdout.splitlines()
-            for name in [line.split()[0] for line in names]:
+            lines = self.run_command(QUANTIZE, '--list-' + what).stdout.splitlines()
+            for name in [line.split()[0] for line in lines if not line.startswith(' ')]:
                 with self.subTest(option=option, name=name):
                     self.succeeds(self.quantize(option, name))
 
@@ -111,6 +111,36 @@ class Options(Case):
                      ['--preprocess', 'blur=1'], ['--skip-ids', '99']):
             with self.subTest(args=args):
                 self.fails(self.quantize(*args), USAGE)
+
+    def test_options_of_passes(self):
+        text = self.run_command(QUANTIZE, '--list-passes').stdout
+        self.assertRegex(text, r'(?m)^equalize .*\n(    .*\n)*    excess=8 .*\(number, 1 to')
+        for value, parts in (('equalize,exces=4', ('--pass equalize', "'exces'", "'excess'")),
+                             ('equalize,excess=0', ('excess', '0', '1 to')),
+                             ('equalize,iterations=2.5', ('2.5', 'an integer')),
+                             ('equalise', ("'equalise'", "'equalize'")),
+                             ('fold-bias,x=1', ('fold-bias', 'no options')),
+                             ('excess=4', ('excess=4', 'before'))):
+            with self.subTest(value=value):
+                self.fails(self.quantize('--pass', value), USAGE, *parts)
+        self.succeeds(self.quantize('--pass', 'correct-bias,samples=2,equalize,excess=2'))
+        used = json.loads(self.get('out.json').decode())['settings']['pass']
+        self.assertEqual(used, ['correct-bias,samples=2,equalize,excess=2'])
+
+    def test_options_of_passes_in_configurations(self):
+        saved = self.path('saved.json')
+        for value, differ in (('fold-constants,max-bytes=0', False), ('equalize,excess=1,limit=3', True)):
+            self.succeeds(self.quantize())
+            plain = self.get('out.onnx')
+            self.succeeds(self.quantize('--pass', value, '--save-config', saved))
+            with open(saved) as f:
+                self.assertEqual(json.load(f)['pass'], [value])
+            changed = self.get('out.onnx')
+            self.assertEqual(plain != changed, differ)
+            self.succeeds(self.quantize('--config', saved))
+            self.assertEqual(self.get('out.onnx'), changed)
+        self.put('bad.json', b'{"pass": ["equalize,excess=0"]}')
+        self.assertEqual(self.quantize('--config', self.path('bad.json')).returncode, USAGE)
 
     def test_commands_need_a_model(self):
         for command in (QUANTIZE, RUN, INSPECT):

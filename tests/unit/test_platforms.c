@@ -1,6 +1,7 @@
 // Laws of the registered platforms, passes, dispatchers and exporters.
 
 #include "core/settings.h"
+#include "ppq/ppq.h"
 #include "quantizer/init.h"
 #include "tests/unit/harness.h"
 
@@ -192,6 +193,90 @@ START_TEST(a_pass_declares_facts_that_exist)
 }
 END_TEST
 
+// Every default is legal: setting it changes nothing.
+START_TEST(options_of_a_pass_have_legal_defaults)
+{
+    const ppq_pass *p = ppq_builtin_passes[_i];
+    ppq_diag *d = ppq_diag_create(NULL, NULL);
+    ck_assert_int_eq(p->opts != NULL, p->defaults != NULL);
+    unsigned char params[64];
+    ck_assert_uint_le(p->params_size, sizeof(params));
+    if (p->defaults)
+        memcpy(params, p->defaults, p->params_size);
+    for (size_t k = 0;; k++) {
+        const ppq_entry_option o = ppq_list_option(PPQ_KIND_PASS, (size_t) _i, k);
+        if (!o.key)
+            break;
+        ck_assert(o.summary[0] && o.legal[0]);
+        OK(d, ppq_opts_set("pass", p->opts, params, o.key, o.value, d));
+        ck_assert_mem_eq(params, p->defaults, p->params_size);
+    }
+    ppq_diag_destroy(d);
+}
+END_TEST
+
+typedef struct knobs {
+    bool on;
+    int n, how;
+    double x;
+} knobs;
+
+START_TEST(options_are_read_by_type)
+{
+    static const char *const how[] = { "fast", "exact", NULL };
+    static const ppq_opt opts[] = {
+        { "on", "a switch", PPQ_OPT_BOOL, offsetof(knobs, on), 0, 0, NULL },
+        { "n", "a count", PPQ_OPT_INT, offsetof(knobs, n), -2, 9, NULL },
+        { "x", "a number", PPQ_OPT_FLOAT, offsetof(knobs, x), 0, 0, NULL },
+        { "how", "a choice", PPQ_OPT_ENUM, offsetof(knobs, how), 0, 0, how },
+        { 0 },
+    };
+    ppq_diag *d = ppq_diag_create(NULL, NULL);
+    knobs k = { 0 };
+    OK(d, ppq_opts_set("it", opts, &k, "on", "true", d));
+    OK(d, ppq_opts_set("it", opts, &k, "n", "-2", d));
+    OK(d, ppq_opts_set("it", opts, &k, "x", "1e9", d));
+    OK(d, ppq_opts_set("it", opts, &k, "how", "exact", d));
+    ck_assert(k.on && k.n == -2 && k.x > 9e8 && k.how == 1);
+    FAILS(d, ppq_opts_set("it", opts, &k, "on", "yes", d), PPQ_ERR_ARG, "it: option on is 'yes'");
+    FAILS(d, ppq_opts_set("it", opts, &k, "n", "10", d), PPQ_ERR_ARG, "-2 to 9");
+    FAILS(d, ppq_opts_set("it", opts, &k, "n", "1.5", d), PPQ_ERR_ARG, "an integer");
+    FAILS(d, ppq_opts_set("it", opts, &k, "x", "nan", d), PPQ_ERR_ARG, "a number");
+    FAILS(d, ppq_opts_set("it", opts, &k, "how", "slow", d), PPQ_ERR_ARG, "fast, exact");
+    FAILS(d, ppq_opts_set("it", opts, &k, "haw", "fast", d), PPQ_ERR_ARG, "nearest is 'how'");
+    FAILS(d, ppq_opts_set("it", NULL, &k, "n", "1", d), PPQ_ERR_ARG, "there are none");
+    ck_assert(k.on && k.n == -2 && k.x > 9e8 && k.how == 1);
+    ppq_diag_destroy(d);
+}
+END_TEST
+
+START_TEST(passes_take_options_from_settings)
+{
+    ppq_diag *d = ppq_diag_create(NULL, NULL);
+    ppq_settings *s = ppq_settings_create();
+    const ppq_pass *p = ppq_pass_find("equalize");
+    ck_assert_ptr_eq(ppq_settings_pass_params(NULL, p), p->defaults);
+    ck_assert_ptr_eq(ppq_settings_pass_params(s, p), p->defaults);
+    OK(d, ppq_settings_set(s, "pass", "equalize,excess=4,fold-bias", d));
+    OK(d, ppq_settings_set(s, "pass", "equalize,limit=3", d));
+    const void *params = ppq_settings_pass_params(s, p);
+    ck_assert_ptr_ne(params, p->defaults);
+    const double want[] = { 4, 3 };
+    for (const ppq_opt *o = p->opts; o->key; o++)
+        if (o->type == PPQ_OPT_FLOAT)
+            ck_assert(memcmp((const char *) params + o->offset,
+                             &want[strcmp(o->key, "limit") == 0], sizeof(double)) == 0);
+    ck_assert_uint_eq(s->pass_on.n, 3);
+    FAILS(d, ppq_settings_set(s, "pass", "equalise", d), PPQ_ERR_ARG, "nearest is 'equalize'");
+    FAILS(d, ppq_settings_set(s, "no-pass", "alined", d), PPQ_ERR_ARG, "nearest is 'align'");
+    FAILS(d, ppq_settings_set(s, "pass", "a=1", d), PPQ_ERR_ARG, "before the name");
+    FAILS(d, ppq_settings_set(s, "pass", "align,a=1", d), PPQ_ERR_ARG, "takes no options");
+    FAILS(d, ppq_settings_set(s, "pass", "equalize,exces=1", d), PPQ_ERR_ARG, "--pass equalize");
+    ppq_settings_destroy(s);
+    ppq_diag_destroy(d);
+}
+END_TEST
+
 START_TEST(a_pass_without_its_facts_is_refused)
 {
     const ppq_pass *p = ppq_builtin_passes[_i];
@@ -244,6 +329,9 @@ int main(void)
         { types_of_a_platform_are_spelled_right, platforms },
         { every_quantized_op_gets_sound_configs, platforms },
         { a_pass_declares_facts_that_exist, passes },
+        { options_of_a_pass_have_legal_defaults, passes },
+        { options_are_read_by_type, 1 },
+        { passes_take_options_from_settings, 1 },
         { a_pass_without_its_facts_is_refused, passes },
         { facts_come_and_go_along_a_pipeline, 1 },
     };
