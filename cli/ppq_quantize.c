@@ -16,6 +16,7 @@ static const cli_option options[] = {
     { "batch", 'b', "N", "samples per run (default 1)" },
     { "output", 'o', "OUT.onnx", "int8 model (default MODEL.int8.onnx)" },
     { "scales", 0, "OUT.json", "scale file (default: the output with .json)" },
+    { "report", 0, "OUT.html", "a page with errors per layer, histograms and ranges" },
     { "platform", 'p', "NAME", "target (default onnxruntime)" },
     { "dispatcher", 'd', "NAME", "which ops go to int8 (default: the platform's)" },
     { "method", 'm', "NAME", "calibration of activations (default: the platform's)" },
@@ -299,6 +300,8 @@ static ppq_result run(job *j)
         r = ppq_job_export(j->job, "json", scales);
     if (r == PPQ_RESULT_OK)
         r = write_exports(j);
+    if (r == PPQ_RESULT_OK)
+        r = ppq_job_save_report(j->job);
     if (r == PPQ_RESULT_OK && (!j->c.quiet || j->c.json)) {
         if (!j->c.json)
             printf("wrote %s and %s\n", out, scales);

@@ -194,6 +194,7 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
         { "platform", &s->platform }, { "dispatcher", &s->dispatcher },
         { "method", &s->method },     { "weight-method", &s->weight_method },
         { "format", &s->format },     { "debug-dir", &s->debug_dir },
+        { "report", &s->report },
     };
     for (size_t i = 0; i < PPQ_COUNT(strings); i++)
         if (strcmp(strings[i].key, key) == 0) {

@@ -41,6 +41,7 @@ typedef struct ppq_settings {
     int analyse;          // samples of the closing comparison with float; 0: none
     bool bias_correction; // on unless switched off
     bool strict;
+    const char *report;    // HTML page; NULL: none
     const char *debug_dir; // NULL: no dumps
     ppq_strings op_types, exclude, pass_on, pass_off;
     ppq_strings pass_args;         // of --pass, as given

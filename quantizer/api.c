@@ -387,6 +387,19 @@ void ppq_job_report(ppq_job *j, int json, ppq_text_fn write, void *user)
     ppq_buf_free(&b);
 }
 
+ppq_result ppq_job_save_report(ppq_job *j)
+{
+    if (!j->quantized)
+        return out_of_order(j, "ppq_job_save_report");
+    if (!j->settings->report)
+        return PPQ_RESULT_OK;
+    ppq_buf b = { 0 };
+    ppq_report_html(j->session, &b);
+    const ppq_status st = ppq_file_write_text(j->settings->report, &b, j->diag);
+    ppq_buf_free(&b);
+    return result_of(st);
+}
+
 ppq_result ppq_job_verdict(ppq_job *j)
 {
     if (!j->settings->strict || !j->session)

@@ -19,6 +19,7 @@ typedef struct entry {
     ppq_stats **stats;    // [n], one per channel
     uint32_t n;
     float *scale, *offset; // [n], rendered
+    bool histogram;        // wanted, even where the observer makes do with a range
     ppq_status status;
 } entry;
 
@@ -57,7 +58,7 @@ static bool ensure_channels(entry *e, int64_t channels)
         if (!e->stats || !e->scale || !e->offset)
             abort();
         for (int64_t c = 0; c < channels; c++)
-            e->stats[c] = ppq_stats_create(e->tqc->observer->histogram);
+            e->stats[c] = ppq_stats_create(e->histogram || e->tqc->observer->histogram);
     }
     const bool same = (int64_t) e->n == channels;
     pthread_mutex_unlock(&e->lock);
@@ -222,6 +223,15 @@ static ppq_status render_all(calibration *c, ppq_arena *a, int n_threads, ppq_di
     return PPQ_OK;
 }
 
+static void keep_histograms(const calibration *c, ppq_histograms *keep)
+{
+    ppq_histograms_init(keep, c->n);
+    for (size_t i = 0; i < c->n; i++) {
+        const entry *e = &c->entries[i];
+        ppq_histograms_add(keep, e->op, e->var, e->tqc, e->stats, e->n);
+    }
+}
+
 // ---- constants -----------------------------------------------------------------------------------
 
 static void observe_constant(void *user, int64_t i, int worker)
@@ -317,13 +327,16 @@ static void one_sample(void *user, int64_t i, int worker)
 }
 
 ppq_status ppq_calibrate_activations(ppq_graph *g, const ppq_calib_source *data, int n_threads,
-                                     const ppq_progress *progress, ppq_diag *d)
+                                     const ppq_progress *progress, ppq_histograms *keep,
+                                     ppq_diag *d)
 {
     calibration c;
     collect(&c, g, false, n_threads);
     c.d = d;
     c.data = data;
     c.progress = progress;
+    for (size_t i = 0; i < c.n; i++)
+        c.entries[i].histogram = keep != NULL;
     ppq_status st = PPQ_OK;
     if (c.n) {
         // One thread per sample: no waiting for each other inside an op, and every sample's
@@ -337,6 +350,8 @@ ppq_status ppq_calibrate_activations(ppq_graph *g, const ppq_calib_source *data,
         ppq_exec_destroy(c.exec);
         if (st == PPQ_OK)
             st = render_all(&c, g->arena, n_threads, d);
+        if (st == PPQ_OK && keep)
+            keep_histograms(&c, keep);
     }
     calibration_fini(&c, n_threads);
     return st;

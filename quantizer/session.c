@@ -62,6 +62,7 @@ void ppq_session_destroy(ppq_session *s)
     if (!s)
         return;
     ppq_analysis_destroy(s->analysis);
+    ppq_histograms_fini(&s->histograms);
     ppq_graph_destroy(s->graph);
     free(s);
 }
@@ -137,8 +138,7 @@ ppq_status ppq_session_fix_shape(ppq_session *s, const char *input, const ppq_sh
         s->graph->n_inputs ? s->graph->inputs[0]->name : "", s->graph->n_inputs > 1 ? ", ..." : "");
 }
 
-// ---- the pipeline
-// --------------------------------------------------------------------------------
+// ---- the pipeline -------------------------------------------------------------------------------
 
 static bool names(const ppq_strings *list, const char *name)
 {
@@ -262,7 +262,8 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     // Activations are measured behind the weights that will be deployed.
     PPQ_TRY(run_pass(s, "bake-parameters"));
     t = now();
-    PPQ_TRY(ppq_calibrate_activations(s->graph, data, s->n_threads, &s->progress, s->diag));
+    PPQ_TRY(ppq_calibrate_activations(s->graph, data, s->n_threads, &s->progress,
+                                      s->settings->report ? &s->histograms : NULL, s->diag));
     phase_done(s, "calibrate-activations", t);
     return PPQ_OK;
 }

@@ -5,6 +5,7 @@
 #include "core/ext.h"
 #include "core/settings.h"
 #include "quantizer/analyse.h"
+#include "quantizer/histograms.h"
 
 // The conductor: one model from file to quantized graph. Call in order: create, load, (fix_shape),
 // prepare, quantize, export. Every step reports through `diag`.
@@ -24,6 +25,7 @@ typedef struct ppq_session {
     ppq_graph *graph;
     const ppq_calib_source *data; // borrowed; while quantize runs
     ppq_analysis *analysis;       // NULL before quantize
+    ppq_histograms histograms;    // empty unless a report is asked for
     ppq_phase_time phases[PPQ_MAX_PHASES];
     int n_phases;
     int n_dumps;

@@ -116,6 +116,8 @@ PPQ_API ppq_result ppq_job_quantize(ppq_job *j);
 PPQ_API ppq_result ppq_job_export(ppq_job *j, const char *format, const char *path);
 // The closing summary, as text or as one JSON document.
 PPQ_API void ppq_job_report(ppq_job *j, int json, ppq_text_fn write, void *user);
+// Writes the HTML page that key "report" named; nothing when it was not set before quantize.
+PPQ_API ppq_result ppq_job_save_report(ppq_job *j);
 // PPQ_RESULT_MISSED when --strict was set and an op that the platform could quantize runs in float.
 PPQ_API ppq_result ppq_job_verdict(ppq_job *j);
 

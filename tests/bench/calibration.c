@@ -79,7 +79,7 @@ int main(int argc, char **argv)
             const ppq_calib_source source = ppq_data_source(data);
             plain[r] = run_plain(session->graph, &source, d);
             const double start = now();
-            if (ppq_calibrate_activations(session->graph, &source, 1, NULL, d) != PPQ_OK)
+            if (ppq_calibrate_activations(session->graph, &source, 1, NULL, NULL, d) != PPQ_OK)
                 return 2;
             ratio[k][r] = plain[r] / (now() - start);
             ppq_data_destroy(data);

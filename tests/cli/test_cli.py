@@ -5,14 +5,17 @@ test_cli.py PPQ_QUANTIZE PPQ_RUN PPQ_INSPECT
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
+from xml.etree import ElementTree
 
 import tiny_onnx as onnx
 
 QUANTIZE, RUN, INSPECT = [os.path.abspath(p) for p in sys.argv[1:4]]
+XHTML = '{http://www.w3.org/1999/xhtml}'
 OK, USAGE, BAD, MISSED, IO = range(5)
 SAMPLE = [0.01 * ((i * 29) % 200 - 90) for i in range(72)]
 
@@ -312,6 +315,53 @@ class Results(Case):
         self.fails(self.run_command(RUN, self.model, '-i', 'absent.npy'), IO, 'absent.npy')
         wrong = self.put('w.npy', onnx.npy([1, 2, 6, 5], SAMPLE[:60]))
         self.fails(self.run_command(RUN, self.model, '-i', wrong), BAD, '1x2x6x5')
+
+    def page(self, *args, model=None):
+        """The report, which must be XML, as its root, text and pictures."""
+        self.succeeds(self.quantize('--report', self.path('page.html'), *args, model=model))
+        root = ElementTree.fromstring(self.get('page.html'))
+        return root, ' '.join(root.itertext()), root.findall('.//' + XHTML + 'svg')
+
+    def test_a_report(self):
+        root, text, pictures = self.page()
+        for op in json.loads(self.run_command(INSPECT, self.model, '--ops', '--json').stdout)['ops']:
+            self.assertIn(op['name'], text)
+        for part in ('m.onnx', 'onnxruntime', 'SNR', 'cosine', 'zero point', 'calibrate-activations', 'MB quantized'):
+            self.assertIn(part, text)
+        for section in ('places', 'forecast', 'layers', 'activations', 'weights', 'time'):
+            self.assertIsNotNone(root.find(".//*[@id='%s']" % section), section)
+        self.assertGreater(len(pictures), 5)
+        self.assertNotIn('http', re.sub(r'xmlns="[^"]*"', '', self.get('page.html').decode()))
+        scales = json.loads(self.get('out.json').decode())['tensors']
+        for tensor in (n for n, t in scales.items() if not t['constant']):
+            self.assertIn(tensor, text)
+
+    def test_a_report_of_an_observer_without_histograms(self):
+        bars = [p for p in self.page('-m', 'minmax')[0].findall(".//*[@class='bar']") if p.get('d')]
+        self.assertGreater(len(bars), 3)
+        self.assertIn('Nothing was compared', self.page('--analyse', '0')[1])
+
+    def test_names_in_a_report_are_text(self):
+        hostile = ['<b>&"\'', 'x' * 3000, 'a\x01\x7f\u00e9\U0001f600', '</script><script>alert(1)</script>']
+        x = 'x'
+        nodes = []
+        for i, name in enumerate(hostile):
+            nodes.append(onnx.node('Conv', [x, 'w'], ['y' if i + 1 == len(hostile) else name + 'out'], name))
+            x = name + 'out'
+        w = onnx.tensor('w', [2, 2, 1, 1], onnx.weights(4))
+        model = self.put('<i>.onnx', onnx.model(nodes, [w], [('x', [1, 2, 6, 6])], [('y', [1, 2, 6, 6])]))
+        root, text, _ = self.page(model=model)
+        self.assertIn(hostile[0], text)
+        self.assertIn('a\ufffd\ufffd\u00e9\U0001f600', text)
+        self.assertIn(hostile[3], text)
+        self.assertNotIn('x' * 1000, text)
+        self.assertEqual(len(root.findall('.//' + XHTML + 'script')), 1)
+        self.assertEqual(root.findall('.//' + XHTML + 'i'), [])
+
+    def test_a_report_that_cannot_be_written(self):
+        p = self.quantize('--report', self.path('no/such/page.html'))
+        self.assertEqual(p.returncode, IO)
+        self.assertIn('page.html', p.stderr)
 
     def test_other_formats_beside_it(self):
         for line in self.run_command(QUANTIZE, '--list-formats').stdout.splitlines():
