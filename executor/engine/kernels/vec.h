@@ -22,6 +22,7 @@
 #if defined(__AVX512BW__)
 #include <immintrin.h>
 
+#define V_LANES_ARE_WIDE 1
 enum { V_LANES = 16 };
 typedef __m512 vf;
 typedef __m512i vi;
@@ -64,6 +65,7 @@ V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 #elif defined(__AVX2__)
 #include <immintrin.h>
 
+#define V_LANES_ARE_WIDE 1
 enum { V_LANES = 8 };
 typedef __m256 vf;
 typedef __m256i vi;
@@ -107,6 +109,7 @@ V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 
 #else
 
+#define V_LANES_ARE_WIDE 0
 enum { V_LANES = 1 };
 typedef float vf;
 typedef int32_t vi;

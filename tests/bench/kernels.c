@@ -1,0 +1,329 @@
+// The engine's own kernels against oneDNN's for the same work: microseconds and ratio, one thread,
+// in turns within one process.
+//   kernels [ISA]
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/rng.h"
+#include "executor/dnnl/compat.h"
+#include "executor/engine/kernels/depthwise.h"
+#include "executor/engine/kernels/quantize.h"
+
+enum { ROUNDS = 31 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *) a, y = *(const double *) b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+    qsort(v, (size_t) n, sizeof(*v), by_value);
+    return v[n / 2];
+}
+
+static void require(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "kernels: %s failed\n", what);
+    exit(2);
+}
+
+static void *bytes_new(size_t n)
+{
+    uint8_t *p = aligned_alloc(64, (n + 127) / 64 * 64);
+    require(p != NULL, "memory");
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint8_t) (i * 2654435761u >> 13);
+    return p;
+}
+
+static float *floats_new(size_t n)
+{
+    float *p = bytes_new(n * sizeof(*p));
+    ppq_rng r = ppq_rng_seed(1, 0);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (float) ppq_rng_normal(&r);
+    return p;
+}
+
+// ---- oneDNN ------------------------------------------------------------------------------------
+
+// An operation with its arguments; op is NULL where the library has nothing.
+typedef struct theirs {
+    ppq_dnnl_op *op;
+    ppq_dnnl_call *call;
+    void *scratch;
+} theirs;
+
+static theirs theirs_new(ppq_dnnl_op *op)
+{
+    theirs t = { .op = op, .scratch = bytes_new(ppq_dnnl_scratch_bytes(op)) };
+    require(ppq_dnnl_call_create(op, &t.call) == PPQ_OK, "call");
+    if (ppq_dnnl_scratch_bytes(op))
+        require(ppq_dnnl_call_set(t.call, PPQ_DNNL_SCRATCH, t.scratch) == PPQ_OK, "scratch");
+    return t;
+}
+
+static void bind(theirs *t, int arg, void *data)
+{
+    require(ppq_dnnl_call_set(t->call, arg, data) == PPQ_OK, "argument");
+}
+
+static void theirs_end(theirs *t)
+{
+    ppq_dnnl_call_destroy(t->call);
+    ppq_dnnl_op_destroy(t->op);
+    free(t->scratch);
+}
+
+// ---- comparing ---------------------------------------------------------------------------------
+
+typedef struct totals {
+    double own, theirs;
+} totals;
+
+static void compare(const char *name, void (*own)(void *user), void *user, theirs *t, totals *sum)
+{
+    double a[ROUNDS], b[ROUNDS] = { 0 };
+    for (int i = -3; i < ROUNDS; i++) {
+        const double start = now();
+        own(user);
+        const double middle = now();
+        if (t)
+            require(ppq_dnnl_call_run(t->call) == PPQ_OK, "run");
+        if (i >= 0) {
+            a[i] = middle - start;
+            b[i] = now() - middle;
+        }
+    }
+    const double mine = 1e6 * median(a, ROUNDS), other = 1e6 * median(b, ROUNDS);
+    if (sum) {
+        sum->own += mine;
+        sum->theirs += other;
+    }
+    if (t)
+        printf("%-34s %9.1f us  oneDNN %9.1f us  %5.2fx  %s\n", name, mine, other, other / mine,
+               ppq_dnnl_impl(t->op));
+    else
+        printf("%-34s %9.1f us  oneDNN has none\n", name, mine);
+}
+
+static ppq_dnnl_md md4(ppq_dtype dt, ppq_layout layout, int64_t n, int64_t c, int64_t h, int64_t w)
+{
+    const ppq_shape s = { .rank = 4, .dim = { n, c, h, w } };
+    return ppq_dnnl_md_of(dt, &s, layout);
+}
+
+// ---- depthwise ---------------------------------------------------------------------------------
+
+typedef struct depthwise {
+    ppq_depthwise *k;
+    ppq_depthwise_desc desc;
+    uint8_t *src, *dst;
+} depthwise;
+
+static void depthwise_run(void *user)
+{
+    const depthwise *w = user;
+    ppq_depthwise_run(w->k, w->src, w->dst, 0, w->desc.dst_size[0]);
+}
+
+static theirs depthwise_theirs(const depthwise *w)
+{
+    const ppq_depthwise_desc *c = &w->desc;
+    const ppq_shape weights = { .rank = 5,
+                                .dim = { c->channels, 1, 1, c->kernel[0], c->kernel[1] } };
+    const ppq_shape channels = ppq_shape_1d(c->channels);
+    const ppq_dnnl_md plain = ppq_dnnl_md_of(PPQ_DT_I8, &weights, PPQ_LAYOUT_PLAIN);
+    const ppq_dnnl_operands m = {
+        .src = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, c->channels, c->src_size[0],
+                   c->src_size[1]),
+        .weights = ppq_dnnl_md_any(&plain),
+        .bias = ppq_dnnl_md_of(PPQ_DT_F32, &channels, PPQ_LAYOUT_PLAIN),
+        .dst = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, c->channels, c->dst_size[0],
+                   c->dst_size[1]),
+    };
+    ppq_dnnl_window window = { .n = 2 };
+    for (int i = 0; i < 2; i++) {
+        window.kernel[i] = c->kernel[i];
+        window.stride[i] = c->stride[i];
+        window.dilation[i] = 1;
+        window.pad_lo[i] = c->pad_lo[i];
+        window.pad_hi[i] =
+            (c->dst_size[i] - 1) * c->stride[i] + c->kernel[i] - c->src_size[i] - c->pad_lo[i];
+    }
+    const ppq_dnnl_quant q = { c->src.scale, c->dst.scale, 0, 0, c->wei_scale, c->n_wei_scale };
+    const ppq_dnnl_attr attr = { .quant = &q };
+    ppq_dnnl_op *op;
+    require(ppq_dnnl_conv(&m, &window, true, false, &attr, &op) == PPQ_OK, "convolution");
+    theirs t = theirs_new(op);
+    bind(&t, PPQ_DNNL_SRC, w->src);
+    bind(&t, PPQ_DNNL_WEIGHTS, bytes_new(ppq_dnnl_arg_bytes(op, PPQ_DNNL_WEIGHTS)));
+    bind(&t, PPQ_DNNL_BIAS, floats_new((size_t) c->channels));
+    bind(&t, PPQ_DNNL_DST, w->dst);
+    return t;
+}
+
+static void bench_depthwise(ppq_isa isa, int size, int stride, int64_t channels, int64_t side,
+                            totals *sum)
+{
+    const int64_t out = (side - 1) / stride + 1;
+    depthwise w = { .desc = {
+                        .channels = channels,
+                        .src_size = { side, side },
+                        .dst_size = { out, out },
+                        .kernel = { size, size },
+                        .stride = { stride, stride },
+                        .dilation = { 1, 1 },
+                        .pad_lo = { size / 2, size / 2 },
+                        .src = ppq_q8_u8(0.02f, 0),
+                        .dst = ppq_q8_u8(0.06f, 0),
+                        .weights = bytes_new((size_t) (channels * size * size)),
+                        .wei_scale = floats_new((size_t) channels),
+                        .n_wei_scale = channels,
+                        .bias = floats_new((size_t) channels),
+                    } };
+    w.src = bytes_new((size_t) (channels * side * side));
+    w.dst = bytes_new((size_t) (channels * out * out));
+    ppq_diag *d = ppq_diag_create(NULL, NULL);
+    require(ppq_depthwise_prepare(&w.desc, isa, &w.k, d) == PPQ_OK, "prepare");
+    theirs t = depthwise_theirs(&w);
+    char name[64];
+    snprintf(name, sizeof(name), "depthwise %dx%d/%d %4lld @ %3lld", size, size, stride,
+             (long long) channels, (long long) out);
+    compare(name, depthwise_run, &w, &t, sum);
+    theirs_end(&t);
+    ppq_depthwise_destroy(w.k);
+    ppq_diag_destroy(d);
+    free(w.src);
+    free(w.dst);
+}
+
+typedef struct layer {
+    int size, stride;
+    int64_t channels, side;
+    int times;
+} layer;
+
+static void bench_layers(ppq_isa isa, const char *name, const layer *l, size_t n)
+{
+    totals sum = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        totals one = { 0 };
+        bench_depthwise(isa, l[i].size, l[i].stride, l[i].channels, l[i].side, &one);
+        sum.own += one.own * l[i].times;
+        sum.theirs += one.theirs * l[i].times;
+    }
+    printf("%-34s %9.1f us  oneDNN %9.1f us  %5.2fx\n", name, sum.own, sum.theirs,
+           sum.theirs / sum.own);
+}
+
+static void bench_all_depthwise(ppq_isa isa)
+{
+    static const layer v1[] = { { 3, 1, 32, 112, 1 }, { 3, 2, 64, 112, 1 }, { 3, 1, 128, 56, 1 },
+                                { 3, 2, 128, 56, 1 }, { 3, 1, 256, 28, 1 }, { 3, 2, 256, 28, 1 },
+                                { 3, 1, 512, 14, 5 }, { 3, 2, 512, 14, 1 }, { 3, 1, 1024, 7, 1 } };
+    static const layer v2[] = { { 3, 1, 32, 112, 1 }, { 3, 2, 96, 112, 1 }, { 3, 1, 144, 56, 1 },
+                                { 3, 2, 144, 56, 1 }, { 3, 1, 192, 28, 2 }, { 3, 2, 192, 28, 1 },
+                                { 3, 1, 384, 14, 4 }, { 3, 1, 576, 14, 2 }, { 3, 2, 576, 14, 1 },
+                                { 3, 1, 960, 7, 3 } };
+    static const layer more[] = { { 3, 1, 24, 56, 1 },  { 3, 1, 72, 56, 1 },  { 5, 2, 72, 56, 1 },
+                                  { 5, 1, 120, 28, 1 }, { 5, 1, 672, 14, 1 }, { 5, 2, 672, 14, 1 },
+                                  { 7, 1, 96, 56, 1 } };
+    bench_layers(isa, "MobileNet-V1, all of them", v1, PPQ_COUNT(v1));
+    bench_layers(isa, "MobileNet-V2, all of them", v2, PPQ_COUNT(v2));
+    bench_layers(isa, "others", more, PPQ_COUNT(more));
+}
+
+// ---- quantize ----------------------------------------------------------------------------------
+
+typedef struct stream {
+    ppq_isa isa;
+    ppq_q8 q;
+    ppq_image image;
+    float *real;
+    uint8_t *bytes;
+    int64_t n;
+} stream;
+
+static void quantize_run(void *user)
+{
+    const stream *s = user;
+    ppq_q8_quantize(s->isa, &s->q, s->real, s->bytes, s->n);
+}
+
+static void dequantize_run(void *user)
+{
+    const stream *s = user;
+    ppq_q8_dequantize(s->isa, &s->q, s->bytes, s->real, s->n);
+}
+
+static void image_run(void *user)
+{
+    const stream *s = user;
+    ppq_image_quantize(s->isa, &s->image, &s->q, s->real, s->bytes, 0, ppq_image_rows(&s->image));
+}
+
+static theirs reorder_theirs(const ppq_dnnl_md *src, const ppq_dnnl_md *dst, bool back, stream *s)
+{
+    const ppq_dnnl_quant to = { 1, s->q.scale, 0, s->q.zero, NULL, 0 };
+    const ppq_dnnl_quant from = { s->q.scale, 1, s->q.zero, 0, NULL, 0 };
+    ppq_dnnl_op *op;
+    require(ppq_dnnl_reorder(src, dst, back ? &from : &to, &op) == PPQ_OK, "reorder");
+    theirs t = theirs_new(op);
+    bind(&t, PPQ_DNNL_SRC, back ? (void *) s->bytes : s->real);
+    bind(&t, PPQ_DNNL_DST, back ? (void *) s->real : s->bytes);
+    return t;
+}
+
+static void bench_quantize(ppq_isa isa)
+{
+    stream s = {
+        .isa = isa, .q = ppq_q8_u8(0.02f, 128), .n = 802816, .image = { 3, 224, 224, 1, 1, 1, 1 }
+    };
+    s.real = floats_new((size_t) s.n);
+    s.bytes = bytes_new((size_t) s.n);
+    const ppq_shape flat = ppq_shape_1d(s.n);
+    const ppq_dnnl_md real = ppq_dnnl_md_of(PPQ_DT_F32, &flat, PPQ_LAYOUT_PLAIN);
+    const ppq_dnnl_md bytes = ppq_dnnl_md_of(PPQ_DT_U8, &flat, PPQ_LAYOUT_PLAIN);
+    theirs t = reorder_theirs(&real, &bytes, false, &s);
+    compare("quantize 802816", quantize_run, &s, &t, NULL);
+    theirs_end(&t);
+    t = reorder_theirs(&bytes, &real, true, &s);
+    compare("dequantize 802816", dequantize_run, &s, &t, NULL);
+    theirs_end(&t);
+    const ppq_dnnl_md planes = md4(PPQ_DT_F32, PPQ_LAYOUT_PLAIN, 1, 3, 224, 224);
+    const ppq_dnnl_md pixels = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, 3, 224, 224);
+    t = reorder_theirs(&planes, &pixels, false, &s);
+    compare("image 3x224x224 (theirs unpadded)", image_run, &s, &t, NULL);
+    theirs_end(&t);
+    free(s.real);
+    free(s.bytes);
+}
+
+int main(int argc, char **argv)
+{
+    ppq_isa isa = ppq_isa_detect();
+    if (argc > 1 && (!ppq_isa_find(argv[1], &isa) || isa > ppq_isa_detect())) {
+        fprintf(stderr, "usage: kernels [ISA], at most %s here\n", ppq_isa_name(ppq_isa_detect()));
+        return 1;
+    }
+    ppq_dnnl_set_threads(1);
+    printf("own: %s; oneDNN %s\n", ppq_isa_name(isa), ppq_dnnl_version());
+    bench_all_depthwise(isa);
+    bench_quantize(isa);
+    return 0;
+}
