@@ -28,7 +28,7 @@ typedef struct job {
     ppq_callbacks cb;
     const char *args[MAX_ARGS], *inputs[256], *output, *compare;
     size_t n_args, n_inputs;
-    ppq_engine engine;
+    ppq_engine_kind engine;
     int threads;
     bool test, layers;
     double rtol, atol;

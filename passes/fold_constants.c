@@ -5,12 +5,15 @@
 
 typedef struct options {
     int max_bytes;
+    bool dequantize;
 } options;
 
-static const options defaults = { .max_bytes = 1 << 20 };
+static const options defaults = { .max_bytes = 1 << 20, .dequantize = true };
 static const ppq_opt opts[] = {
     { "max-bytes", "larger results stay computed, unless they are four times their inputs at most",
       PPQ_OPT_INT, offsetof(options, max_bytes), 0, INT32_MAX, NULL },
+    { "dequantize", "compute DequantizeLinear of constants", PPQ_OPT_BOOL,
+      offsetof(options, dequantize), 0, 0, NULL },
     { 0 },
 };
 
@@ -36,7 +39,8 @@ static bool size_allowed(const options *o, const ppq_op *op)
 
 static bool foldable(const options *o, const ppq_op *op)
 {
-    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM))
+    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM) ||
+        (!o->dequantize && ppq_op_is(op, "DequantizeLinear")))
         return false;
     for (int32_t k = 0; k < op->n_in; k++)
         if (op->in[k] && !ppq_var_is_const(op->in[k]))

@@ -5,8 +5,8 @@
 
 #include "core/json.h"
 #include "executor/dnnl/compat.h"
-#include "executor/exec.h"
 #include "ppq/ppq.h"
+#include "quantizer/api_common.h"
 #include "quantizer/data/data.h"
 #include "quantizer/init.h"
 #include "quantizer/report.h"
@@ -30,7 +30,7 @@ void ppq_emergency_cleanup(void)
     ppq_file_emergency_cleanup();
 }
 
-static ppq_result result_of(ppq_status st)
+ppq_result ppq_result_of(ppq_status st)
 {
     switch (st) {
     case PPQ_OK:
@@ -52,7 +52,7 @@ static ppq_result result_of(ppq_status st)
     return PPQ_RESULT_BAD;
 }
 
-static void forward_message(void *user, const ppq_diag_item *i)
+void ppq_forward_message(void *user, const ppq_diag_item *i)
 {
     const ppq_callbacks *cb = user;
     static const ppq_level levels[] = { [PPQ_SEV_NOTE] = PPQ_LEVEL_NOTE,
@@ -63,8 +63,7 @@ static void forward_message(void *user, const ppq_diag_item *i)
         cb->message(cb->user, &m);
 }
 
-// ---- lists
-// ---------------------------------------------------------------------------------------
+// ---- lists --------------------------------------------------------------------------------------
 
 #define ENTRY(list)                                                        \
     do {                                                                   \
@@ -144,17 +143,16 @@ ppq_entry_option ppq_list_option(ppq_kind kind, size_t i, size_t k)
     return out;
 }
 
-// ---- texts
-// ---------------------------------------------------------------------------------------
+// ---- texts --------------------------------------------------------------------------------------
 
 ppq_result ppq_text_save(const ppq_callbacks *cb, const char *path, const char *text)
 {
     ppq_callbacks own = *cb;
-    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    ppq_diag *d = ppq_diag_create(ppq_forward_message, &own);
     const ppq_buf b = { (char *) (uintptr_t) text, strlen(text), 0 };
     const ppq_status st = ppq_file_write_text(path, &b, d);
     ppq_diag_destroy(d);
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 // One value of a configuration file as text.
@@ -176,7 +174,7 @@ ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option
                            void *user)
 {
     ppq_callbacks own = *cb;
-    ppq_diag *d = ppq_diag_create(forward_message, &own);
+    ppq_diag *d = ppq_diag_create(ppq_forward_message, &own);
     ppq_arena *a = ppq_arena_create("config");
     char *text = NULL;
     size_t n = 0;
@@ -187,7 +185,7 @@ ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option
     if (st == PPQ_OK && j->kind != PPQ_JSON_OBJECT)
         st = ppq_fail(d, PPQ_ERR_DATA, (ppq_loc){ .stage = "--config" },
                       "'%s' holds no JSON object of options", path);
-    ppq_result r = result_of(st);
+    ppq_result r = ppq_result_of(st);
     for (const ppq_json *k = r == PPQ_RESULT_OK ? j->child : NULL; k && r == PPQ_RESULT_OK;
          k = k->next) {
         if (k->kind != PPQ_JSON_ARRAY)
@@ -202,8 +200,7 @@ ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option
     return r;
 }
 
-// ---- jobs
-// ----------------------------------------------------------------------------------------
+// ---- jobs ---------------------------------------------------------------------------------------
 
 struct ppq_job {
     ppq_callbacks cb;
@@ -221,7 +218,7 @@ ppq_result ppq_job_create(const ppq_callbacks *cb, ppq_job **out)
         return PPQ_RESULT_BAD;
     if (cb)
         j->cb = *cb;
-    j->diag = ppq_diag_create(forward_message, &j->cb);
+    j->diag = ppq_diag_create(ppq_forward_message, &j->cb);
     j->settings = ppq_settings_create();
     *out = j;
     return PPQ_RESULT_OK;
@@ -240,12 +237,12 @@ void ppq_job_destroy(ppq_job *j)
 
 ppq_result ppq_job_set(ppq_job *j, const char *key, const char *value)
 {
-    return result_of(ppq_settings_set(j->settings, key, value, j->diag));
+    return ppq_result_of(ppq_settings_set(j->settings, key, value, j->diag));
 }
 
 static ppq_result out_of_order(ppq_job *j, const char *what)
 {
-    return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "api" },
+    return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "api" },
                               "%s is called out of order", what));
 }
 
@@ -262,9 +259,9 @@ ppq_result ppq_job_load(ppq_job *j, const char *model_path)
         return out_of_order(j, "ppq_job_load");
     ppq_status st = ppq_session_create(j->settings, j->diag, &j->session);
     if (st != PPQ_OK)
-        return result_of(st);
+        return ppq_result_of(st);
     j->session->progress = (ppq_progress){ j, report_progress };
-    return result_of(ppq_session_load(j->session, model_path));
+    return ppq_result_of(ppq_session_load(j->session, model_path));
 }
 
 static ppq_status parse_shape(const char *text, ppq_shape *s, ppq_diag *d)
@@ -296,10 +293,10 @@ ppq_result ppq_job_input_shape(ppq_job *j, const char *spec)
     ppq_shape s;
     const ppq_status st = parse_shape(cut ? cut + 1 : spec, &s, j->diag);
     if (st != PPQ_OK)
-        return result_of(st);
+        return ppq_result_of(st);
     const ppq_graph *g = j->session->graph;
     if (!cut && g->n_inputs != 1)
-        return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
+        return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
                                   "the model has %d inputs: --input-shape needs NAME:SHAPE",
                                   g->n_inputs));
     char *name = cut ? strndup(spec, (size_t) (cut - spec)) : strdup(g->inputs[0]->name);
@@ -307,7 +304,7 @@ ppq_result ppq_job_input_shape(ppq_job *j, const char *spec)
         abort();
     const ppq_status r = ppq_session_fix_shape(j->session, name, &s);
     free(name);
-    return result_of(r);
+    return ppq_result_of(r);
 }
 
 static ppq_status ensure_data(ppq_job *j, const char *preprocess, const char *dtype)
@@ -326,7 +323,7 @@ ppq_result ppq_job_data(ppq_job *j, const char *spec, const char *preprocess, co
     if (st == PPQ_OK)
         st = ppq_data_add(j->data, spec, j->diag);
     j->has_data = st == PPQ_OK;
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 ppq_result ppq_job_random(ppq_job *j, int n)
@@ -337,7 +334,7 @@ ppq_result ppq_job_random(ppq_job *j, int n)
     if (st == PPQ_OK)
         st = ppq_data_random(j->data, n, j->settings->seed, j->diag);
     j->has_data = st == PPQ_OK;
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 ppq_result ppq_job_prepare(ppq_job *j)
@@ -346,7 +343,7 @@ ppq_result ppq_job_prepare(ppq_job *j)
         return out_of_order(j, "ppq_job_prepare");
     const ppq_status st = ppq_session_prepare(j->session);
     j->prepared = st == PPQ_OK;
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 ppq_result ppq_job_quantize(ppq_job *j)
@@ -354,7 +351,7 @@ ppq_result ppq_job_quantize(ppq_job *j)
     if (!j->session || j->quantized)
         return out_of_order(j, "ppq_job_quantize");
     if (!j->has_data)
-        return result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "options" },
+        return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "options" },
                                   "calibration data is missing: give -c PATH, or --random N"));
     ppq_status st = ppq_data_finish(j->data, j->diag);
     if (st == PPQ_OK && !j->prepared) {
@@ -367,7 +364,7 @@ ppq_result ppq_job_quantize(ppq_job *j)
         st = ppq_session_quantize(j->session, &source);
     }
     j->quantized = st == PPQ_OK;
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 ppq_result ppq_job_export(ppq_job *j, const char *format, const char *path)
@@ -376,7 +373,7 @@ ppq_result ppq_job_export(ppq_job *j, const char *format, const char *path)
         return out_of_order(j, "ppq_job_export");
     if (!format)
         format = j->settings->format ? j->settings->format : j->session->platform->exporter;
-    return result_of(ppq_session_export(j->session, format, path));
+    return ppq_result_of(ppq_session_export(j->session, format, path));
 }
 
 void ppq_job_report(ppq_job *j, int json, ppq_text_fn write, void *user)
@@ -397,7 +394,7 @@ ppq_result ppq_job_save_report(ppq_job *j)
     ppq_report_html(j->session, &b);
     const ppq_status st = ppq_file_write_text(j->settings->report, &b, j->diag);
     ppq_buf_free(&b);
-    return result_of(st);
+    return ppq_result_of(st);
 }
 
 ppq_result ppq_job_verdict(ppq_job *j)
@@ -418,198 +415,5 @@ ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn writ
     if (st == PPQ_OK)
         write(user, ppq_buf_str(&b), b.n);
     ppq_buf_free(&b);
-    return result_of(st);
-}
-
-// ---- arrays
-// --------------------------------------------------------------------------------------
-
-static ppq_status to_array(const ppq_tensor *t, ppq_array *out)
-{
-    ppq_array a = { .dtype = (int) t->dtype, .rank = t->shape.rank, .bytes = ppq_tensor_bytes(t) };
-    memcpy(a.dim, t->shape.dim, sizeof(a.dim));
-    a.data = malloc(a.bytes + 1);
-    if (!a.data)
-        return PPQ_ERR_NOMEM;
-    if (a.bytes)
-        memcpy(a.data, ppq_tensor_data(t), a.bytes);
-    *out = a;
-    return PPQ_OK;
-}
-
-static ppq_status from_array(const ppq_array *a, ppq_tensor *out)
-{
-    ppq_shape s = { .rank = a->rank };
-    memcpy(s.dim, a->dim, sizeof(a->dim));
-    ppq_tensor t;
-    PPQ_TRY(ppq_tensor_alloc(&t, (ppq_dtype) a->dtype, &s));
-    if (ppq_tensor_bytes(&t) != a->bytes) {
-        ppq_tensor_unref(&t);
-        return PPQ_ERR_SHAPE;
-    }
-    if (a->bytes)
-        memcpy(ppq_tensor_data(&t), a->data, a->bytes);
-    *out = t;
-    return PPQ_OK;
-}
-
-ppq_result ppq_array_load(const ppq_callbacks *cb, const char *path, ppq_array *out)
-{
-    ppq_callbacks own = *cb;
-    ppq_diag *d = ppq_diag_create(forward_message, &own);
-    ppq_tensor t = { 0 };
-    ppq_status st = ppq_tensor_load(path, &t, d);
-    if (st == PPQ_OK)
-        st = to_array(&t, out);
-    ppq_tensor_unref(&t);
-    ppq_diag_destroy(d);
-    return result_of(st);
-}
-
-ppq_result ppq_array_save(const ppq_callbacks *cb, const char *path, const ppq_array *a)
-{
-    ppq_callbacks own = *cb;
-    ppq_diag *d = ppq_diag_create(forward_message, &own);
-    ppq_tensor t = { 0 };
-    ppq_status st = from_array(a, &t);
-    if (st == PPQ_OK)
-        st = ppq_npy_save(path, &t, d);
-    ppq_tensor_unref(&t);
-    ppq_diag_destroy(d);
-    return result_of(st);
-}
-
-void ppq_array_free(ppq_array *a)
-{
-    if (!a)
-        return;
-    free(a->data);
-    *a = (ppq_array){ 0 };
-}
-
-// ---- nets
-// ----------------------------------------------------------------------------------------
-
-struct ppq_net {
-    ppq_callbacks cb;
-    ppq_diag *diag;
-    ppq_settings *settings;
-    ppq_session *session;
-    ppq_exec *exec;
-};
-
-ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path, ppq_engine engine,
-                        int threads, ppq_net **out)
-{
-    ppq_net *n = calloc(1, sizeof(*n));
-    if (!n)
-        return PPQ_RESULT_BAD;
-    n->cb = *cb;
-    n->diag = ppq_diag_create(forward_message, &n->cb);
-    n->settings = ppq_settings_create();
-    ppq_status st = ppq_session_create(n->settings, n->diag, &n->session);
-    if (st == PPQ_OK)
-        st = ppq_session_load(n->session, model_path);
-    if (st == PPQ_OK && engine != PPQ_ENGINE_REFERENCE)
-        st = ppq_session_fold(n->session);
-    if (st == PPQ_OK) {
-        const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT,
-                                  .reference = engine == PPQ_ENGINE_REFERENCE,
-                                  .n_threads = threads };
-        st = ppq_exec_create(n->session->graph, &o, &n->exec, n->diag);
-    }
-    if (st != PPQ_OK) {
-        ppq_net_destroy(n);
-        return result_of(st);
-    }
-    *out = n;
-    return PPQ_RESULT_OK;
-}
-
-void ppq_net_destroy(ppq_net *n)
-{
-    if (!n)
-        return;
-    ppq_exec_destroy(n->exec);
-    ppq_session_destroy(n->session);
-    ppq_settings_destroy(n->settings);
-    ppq_diag_destroy(n->diag);
-    free(n);
-}
-
-size_t ppq_net_n_inputs(const ppq_net *n)
-{
-    return (size_t) n->session->graph->n_inputs;
-}
-
-size_t ppq_net_n_outputs(const ppq_net *n)
-{
-    return (size_t) n->session->graph->n_outputs;
-}
-
-const char *ppq_net_input(const ppq_net *n, size_t i)
-{
-    return n->session->graph->inputs[i]->name;
-}
-
-const char *ppq_net_output(const ppq_net *n, size_t i)
-{
-    return n->session->graph->outputs[i]->name;
-}
-
-typedef struct watcher {
-    ppq_watch_fn fn;
-    void *user;
-} watcher;
-
-static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
-{
-    (void) user;
-    return side == PPQ_OUT && op->out[slot];
-}
-
-static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
-                      const ppq_tensor *quant)
-{
-    const watcher *w = user;
-    (void) side;
-    (void) raw;
-    if (quant->dtype != PPQ_DT_F32)
-        return PPQ_OK;
-    ppq_tensor plain;
-    PPQ_TRY(ppq_tensor_to_layout(quant, PPQ_LAYOUT_PLAIN, NULL, &plain));
-    ppq_array a;
-    const ppq_status st = to_array(&plain, &a);
-    if (st == PPQ_OK) {
-        w->fn(w->user, op->out[slot]->name, &a);
-        ppq_array_free(&a);
-    }
-    ppq_tensor_unref(&plain);
-    return st;
-}
-
-ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
-                       void *user)
-{
-    const size_t ni = ppq_net_n_inputs(n), no = ppq_net_n_outputs(n);
-    ppq_tensor *t = calloc(ni + no + 1, sizeof(*t));
-    if (!t)
-        return PPQ_RESULT_BAD;
-    watcher w = { watch, user };
-    const ppq_exec_hook hook = { &w, wants, see };
-    ppq_status st = PPQ_OK;
-    for (size_t i = 0; i < ni && st == PPQ_OK; i++)
-        st = from_array(&in[i], &t[i]);
-    if (st == PPQ_OK)
-        st = ppq_exec_run(n->exec, t, t + ni, watch ? &hook : NULL, n->diag);
-    size_t made = 0;
-    for (; made < no && st == PPQ_OK; made++)
-        st = to_array(&t[ni + made], &out[made]);
-    if (st != PPQ_OK)
-        for (size_t i = 0; i + 1 < made; i++)
-            ppq_array_free(&out[i]);
-    for (size_t i = 0; i < ni + no; i++)
-        ppq_tensor_unref(&t[i]);
-    free(t);
-    return result_of(st);
+    return ppq_result_of(st);
 }

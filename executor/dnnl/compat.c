@@ -79,6 +79,40 @@ bool ppq_dnnl_exact_u8s8(void)
     return !saturates;
 }
 
+bool ppq_dnnl_cap_isa(ppq_dnnl_isa isa)
+{
+    static const dnnl_cpu_isa_t isas[] = {
+        [PPQ_DNNL_ISA_SSE41] = dnnl_cpu_isa_sse41,
+        [PPQ_DNNL_ISA_AVX2] = dnnl_cpu_isa_avx2,
+        [PPQ_DNNL_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
+        [PPQ_DNNL_ISA_VNNI] = dnnl_cpu_isa_avx512_core_vnni,
+    };
+    // The same cap again is no error.
+    return dnnl_set_max_cpu_isa(isas[isa]) == dnnl_success;
+}
+
+const char *ppq_dnnl_isa_name(void)
+{
+    switch ((int) dnnl_get_effective_cpu_isa()) {
+    case dnnl_cpu_isa_sse41:
+        return "sse4.1";
+    case dnnl_cpu_isa_avx:
+        return "avx";
+    case dnnl_cpu_isa_avx2:
+        return "avx2";
+    case dnnl_cpu_isa_avx2_vnni:
+        return "avx2_vnni";
+    case dnnl_cpu_isa_avx512_core:
+        return "avx512";
+    case dnnl_cpu_isa_avx512_core_vnni:
+        return "avx512_vnni";
+    case dnnl_cpu_isa_avx512_core_bf16:
+        return "avx512_bf16";
+    default:
+        return "avx512_bf16 or newer";
+    }
+}
+
 void ppq_dnnl_set_threads(int n)
 {
 #if OMP
@@ -298,9 +332,10 @@ static dnnl_alg_kind_t algorithm(ppq_dnnl_alg alg)
         [PPQ_DNNL_TANH] = dnnl_eltwise_tanh,     [PPQ_DNNL_ELU] = dnnl_eltwise_elu,
         [PPQ_DNNL_EXP] = dnnl_eltwise_exp,       [PPQ_DNNL_GELU_ERF] = dnnl_eltwise_gelu_erf,
         [PPQ_DNNL_SWISH] = dnnl_eltwise_swish,   [PPQ_DNNL_HARD_SWISH] = dnnl_eltwise_hardswish,
-        [PPQ_DNNL_ADD] = dnnl_binary_add,        [PPQ_DNNL_SUB] = dnnl_binary_sub,
-        [PPQ_DNNL_MUL] = dnnl_binary_mul,        [PPQ_DNNL_DIV] = dnnl_binary_div,
-        [PPQ_DNNL_MAX] = dnnl_binary_max,        [PPQ_DNNL_MIN] = dnnl_binary_min,
+        [PPQ_DNNL_ROUND] = dnnl_eltwise_round,   [PPQ_DNNL_ADD] = dnnl_binary_add,
+        [PPQ_DNNL_SUB] = dnnl_binary_sub,        [PPQ_DNNL_MUL] = dnnl_binary_mul,
+        [PPQ_DNNL_DIV] = dnnl_binary_div,        [PPQ_DNNL_MAX] = dnnl_binary_max,
+        [PPQ_DNNL_MIN] = dnnl_binary_min,
     };
     return algs[alg];
 }

@@ -20,6 +20,15 @@ const char *ppq_dnnl_version(void); // "2.6.3"
 // False where products of uint8 and int8 are added in saturating 16 bits (no VNNI): then int8
 // results are exact only for weights in [-64, 63].
 bool ppq_dnnl_exact_u8s8(void);
+typedef enum ppq_dnnl_isa {
+    PPQ_DNNL_ISA_SSE41,
+    PPQ_DNNL_ISA_AVX2,
+    PPQ_DNNL_ISA_AVX512,
+    PPQ_DNNL_ISA_VNNI
+} ppq_dnnl_isa;
+// Caps what the library uses, for the process; false once it is in use.
+bool ppq_dnnl_cap_isa(ppq_dnnl_isa isa);
+const char *ppq_dnnl_isa_name(void); // in effect: "avx2", "avx512_core_vnni", ...
 // Threads of the operations that the calling thread creates and runs from now on.
 void ppq_dnnl_set_threads(int n);
 int ppq_dnnl_get_threads(void);
@@ -79,7 +88,8 @@ typedef enum ppq_dnnl_alg {
     PPQ_DNNL_GELU_ERF,
     PPQ_DNNL_SWISH, // x * logistic(alpha * x)
     PPQ_DNNL_HARD_SWISH,
-    PPQ_DNNL_ADD, // from here on binary
+    PPQ_DNNL_ROUND, // to the nearest integer, ties to even
+    PPQ_DNNL_ADD,   // from here on binary
     PPQ_DNNL_SUB,
     PPQ_DNNL_MUL,
     PPQ_DNNL_DIV,

@@ -151,26 +151,63 @@ PPQ_API ppq_result ppq_array_load(const ppq_callbacks *cb, const char *path, ppq
 PPQ_API ppq_result ppq_array_save(const ppq_callbacks *cb, const char *path, const ppq_array *a);
 PPQ_API void ppq_array_free(ppq_array *a);
 
-typedef enum ppq_engine {
-    PPQ_ENGINE_FAST,      // the fastest kernels there are
+typedef enum ppq_engine_kind {
+    PPQ_ENGINE_FAST,      // for real: integers where the model has them, everything fused
     PPQ_ENGINE_SIMULATE,  // float kernels, QuantizeLinear and DequantizeLinear computed as they say
     PPQ_ENGINE_REFERENCE, // plain C
-} ppq_engine;
+} ppq_engine_kind;
 
+typedef struct ppq_net_opts {
+    ppq_engine_kind engine;
+    int threads;     // 0: 1
+    const char *isa; // "avx2", "avx512", "vnni": use no more than this, in the whole process, from
+                     // the first model on; NULL or "native": whatever the CPU has
+    int exact;       // ops whose 8-bit sums could saturate on this CPU run in float
+    int eager;       // integers even for ops that are faster in float
+    int profile;     // measure every step; FAST only
+} ppq_net_opts;
+
+// A model to run. Plans are made per set of input shapes, at the first run with those.
 typedef struct ppq_net ppq_net;
 
-PPQ_API ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path, ppq_engine engine,
-                                int threads, ppq_net **out);
+PPQ_API ppq_result ppq_net_open(const ppq_callbacks *cb, const char *model_path,
+                                const ppq_net_opts *o, ppq_net **out);
+// The same with engine and threads only.
+PPQ_API ppq_result ppq_net_load(const ppq_callbacks *cb, const char *model_path,
+                                ppq_engine_kind engine, int threads, ppq_net **out);
 PPQ_API void ppq_net_destroy(ppq_net *n);
 PPQ_API size_t ppq_net_n_inputs(const ppq_net *n);
 PPQ_API size_t ppq_net_n_outputs(const ppq_net *n);
 PPQ_API const char *ppq_net_input(const ppq_net *n, size_t i);
 PPQ_API const char *ppq_net_output(const ppq_net *n, size_t i);
-// in: [n_inputs]; out: [n_outputs], free each with ppq_array_free. `watch` (may be NULL) sees
-// every tensor an op writes, by name, float32 ones only.
+// Type and shape that the model gives input i; rank -1 and dimensions -1 are open. dims: room for
+// PPQ_ARRAY_RANK.
+PPQ_API void ppq_net_input_shape(const ppq_net *n, size_t i, int *dtype, int *rank, int64_t *dims);
+// in: [n_inputs], read in place; out: [n_outputs], free each with ppq_array_free. `watch` (may be
+// NULL) sees the tensors of type float32, uint8 and int8 that exist while the model runs, by name.
 typedef void (*ppq_watch_fn)(void *user, const char *tensor, const ppq_array *value);
 PPQ_API ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
                                void *user);
+
+// What the FAST engine made of the model, for the shapes of the last run. Names may be NULL.
+typedef struct ppq_net_info {
+    size_t n_steps, n_int8; // steps of the plan, those that compute on integers
+    size_t n_fused;         // ops taken into another op's step
+    size_t n_saturating;    // steps whose 8-bit sums could saturate on this CPU
+    const char *saturating; // the first such op
+    size_t n_left_float;    // quantized ops that run in float because that is faster
+    const char *left_float; // the first such op
+    size_t activation_bytes, weight_bytes;
+} ppq_net_info;
+// One step; `seconds` is the sum over all runs when opts.profile was set.
+typedef struct ppq_net_step {
+    const char *op, *type, *kernel;
+    int int8;
+    double macs, seconds;
+} ppq_net_step;
+// 0 before the first run, or beyond the last step.
+PPQ_API int ppq_net_get_info(const ppq_net *n, ppq_net_info *out);
+PPQ_API int ppq_net_get_step(const ppq_net *n, size_t i, ppq_net_step *out);
 
 #ifdef __cplusplus
 }

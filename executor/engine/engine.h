@@ -1,0 +1,66 @@
+#ifndef PPQ_EXECUTOR_ENGINE_ENGINE_H
+#define PPQ_EXECUTOR_ENGINE_ENGINE_H
+
+#include "core/graph.h"
+
+// Runs a model for real: a graph with QuantizeLinear/DequantizeLinear pairs becomes a plan of fused
+// oneDNN operations and own kernels on integers, with packed weights and planned memory; what has
+// no integer form runs in float between them, and a graph without pairs in float altogether.
+//
+// Meaning is that of the graph: what leaves a QuantizeLinear differs from the plain executor by at
+// most one quantum, given the same integers at the step's inputs. On a CPU without VNNI products
+// of uint8 and int8 are added in saturating 16 bits; ppq_engine_info counts the ops concerned.
+//
+// An engine is made for the shapes that the graph's inputs have, which must be known. It keeps what
+// it needs of the graph's constants; the graph must outlive it. Its results do not depend on
+// the number of threads.
+typedef struct ppq_engine ppq_engine;
+
+typedef struct ppq_engine_opts {
+    int n_threads;      // 0: 1
+    int isa;            // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
+    bool exact;         // ops whose sums could saturate on this CPU run in float
+    bool eager;         // take every op to integers, even where a lone one costs more than it saves
+    const bool *tapped; // [g->n_vars] vars that must exist for the tap; NULL: none
+} ppq_engine_opts;
+
+typedef struct ppq_engine_info {
+    size_t n_steps, n_int8, n_fused_ops;
+    size_t n_saturating;    // steps on integers whose sums could saturate on this CPU
+    const char *saturating; // name of the first such op, or NULL
+    size_t n_left_float;    // lone integer ops that run in float because that is faster
+    const char *left_float; // name of the first, or NULL
+    size_t arena_bytes, weight_bytes;
+} ppq_engine_info;
+
+// One step of the plan, for profiles.
+typedef struct ppq_engine_step {
+    const ppq_op *op;   // the op it computes, the first of those it fuses
+    const char *kernel; // "conv jit:avx2", "depthwise", "quantize", ...
+    bool int8;
+    double macs;
+} ppq_engine_step;
+
+// Sees a var's value right after the step that computes it: float32, or the integers of a
+// QuantizeLinear. The layout may be channels-last. `wants` NULL: every var that exists.
+typedef struct ppq_engine_tap {
+    void *user;
+    bool (*wants)(void *user, const ppq_var *v);
+    ppq_status (*see)(void *user, const ppq_var *v, const ppq_tensor *value);
+} ppq_engine_tap;
+
+PPQ_NODISCARD ppq_status ppq_engine_create(const ppq_graph *g, const ppq_engine_opts *o,
+                                           ppq_engine **out, ppq_diag *d);
+void ppq_engine_destroy(ppq_engine *e); // NULL is fine
+const ppq_engine_info *ppq_engine_get_info(const ppq_engine *e);
+size_t ppq_engine_n_steps(const ppq_engine *e);
+ppq_engine_step ppq_engine_get_step(const ppq_engine *e, size_t i);
+
+// feeds: one tensor per graph input, PLAIN; fetches: one per graph output, allocated, PLAIN, the
+// caller unrefs each. `tap` and `seconds` (time per step is added) may be NULL. Any number of
+// threads may run one engine; each run has a context of its own, kept for the next. Without tap
+// a second run allocates nothing, but for the fetches and ops whose shapes depend on values.
+PPQ_NODISCARD ppq_status ppq_engine_run(ppq_engine *e, const ppq_tensor *feeds, ppq_tensor *fetches,
+                                        const ppq_engine_tap *tap, double *seconds, ppq_diag *d);
+
+#endif

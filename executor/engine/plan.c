@@ -1,0 +1,277 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/engine/memory.h"
+#include "executor/engine/quant_view.h"
+#include "executor/engine/run.h"
+
+static ppq_loc at_op(const ppq_op *op)
+{
+    return (ppq_loc){ .stage = "plan", .op = op->name };
+}
+
+// ---- what is needed
+// ------------------------------------------------------------------------------
+
+static void skip_unneeded(ppq_plan *p)
+{
+    for (size_t i = p->n_order; i-- > 0;) {
+        const ppq_op *op = p->order[i];
+        bool needed = false;
+        for (int32_t k = 0; k < op->n_out && !needed; k++) {
+            const ppq_var *v = op->out[k];
+            if (!v)
+                continue;
+            needed = v->is_output || (p->o.tapped && p->o.tapped[v->id]);
+            for (int32_t u = 0; u < v->n_uses; u++)
+                needed |= !p->done[v->uses[u].op->id];
+        }
+        p->done[op->id] = !needed;
+    }
+}
+
+static ppq_status check_known(ppq_plan *p)
+{
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < p->n_order; i++) {
+        const ppq_op *op = p->order[i];
+        if (op->def || p->done[op->id])
+            continue;
+        const char *near = ppq_op_def_nearest(op->type);
+        st = ppq_fail(p->d, PPQ_ERR_UNSUPPORTED, at_op(op),
+                      "op type %s%s%s is not known, so the model cannot be run%s%s%s", op->domain,
+                      op->domain[0] ? "::" : "", op->type, near ? " (nearest: " : "",
+                      near ? near : "", near ? ")" : "");
+    }
+    return st;
+}
+
+// ---- shapes
+// --------------------------------------------------------------------------------------
+
+static ppq_status check_arity(const ppq_op *op, ppq_diag *d)
+{
+    const ppq_op_def *def = op->def;
+    bool fits = op->n_in >= def->in_min && (def->in_max < 0 || op->n_in <= def->in_max) &&
+                op->n_out >= def->out_min && (def->out_max < 0 || op->n_out <= def->out_max);
+    for (int32_t k = 0; fits && k < def->in_min; k++)
+        fits = op->in[k] != NULL;
+    return fits ? PPQ_OK
+                : ppq_fail(d, PPQ_ERR_MODEL, at_op(op),
+                           "%s has %d inputs and %d outputs, legal are %d to %d and %d to %d",
+                           op->type, op->n_in, op->n_out, def->in_min, def->in_max, def->out_min,
+                           def->out_max);
+}
+
+static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
+{
+    const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
+    const ppq_tensor **value = ppq_new_n(a, const ppq_tensor *, ni);
+    ppq_shape *in = ppq_new_n(a, ppq_shape, ni), *out = ppq_new_n(a, ppq_shape, no);
+    ppq_dtype *in_dt = ppq_new_n(a, ppq_dtype, ni), *out_dt = ppq_new_n(a, ppq_dtype, no);
+    bool *has = ppq_new_n(a, bool, ni);
+    bool moored = true;
+    for (int32_t k = 0; k < op->n_in + op->n_implicit; k++)
+        moored &= !op->in[k] || !p->unmoored[op->in[k]->id];
+    for (int32_t k = 0; k < op->n_in; k++) {
+        const ppq_var *v = op->in[k];
+        has[k] = v != NULL;
+        in[k] = v ? p->shape[v->id] : (ppq_shape){ .rank = -1 };
+        in_dt[k] = v ? p->dtype[v->id] : PPQ_DT_NONE;
+        value[k] = v && ppq_var_is_const(v) ? &v->value : NULL;
+    }
+    for (int32_t k = 0; k < op->n_out; k++)
+        out[k].rank = -1;
+    ppq_infer_ctx c = { op,  ppq_graph_opset(p->g, op->domain), value, in, in_dt, has, out, out_dt,
+                        p->d };
+    PPQ_TRY(op->def->infer(&c));
+    for (int32_t k = 0; k < op->n_out; k++) {
+        const ppq_var *v = op->out[k];
+        moored &= !v || (out_dt[k] != PPQ_DT_NONE && ppq_shape_known(&out[k]));
+    }
+    for (int32_t k = 0; k < op->n_out; k++) {
+        const ppq_var *v = op->out[k];
+        if (!v)
+            continue;
+        p->shape[v->id] = out[k];
+        p->dtype[v->id] = out_dt[k];
+        p->unmoored[v->id] = !moored;
+    }
+    return PPQ_OK;
+}
+
+static ppq_status infer_all(ppq_plan *p)
+{
+    for (size_t i = 0; i < p->g->n_vars; i++) {
+        const ppq_var *v = p->g->vars[i];
+        const bool given = v->is_input || ppq_var_is_const(v);
+        p->shape[i] = given ? v->shape : (ppq_shape){ .rank = -1 };
+        p->dtype[i] = given ? v->dtype : PPQ_DT_NONE;
+        p->first[i] = PPQ_NO_VALUE;
+        if (v->is_input && !ppq_shape_known(&v->shape))
+            return ppq_fail(p->d, PPQ_ERR_SHAPE, (ppq_loc){ .stage = "plan", .var = v->name },
+                            "the shape of input '%s' is not known", v->name);
+    }
+    ppq_arena *a = ppq_arena_create("plan-infer");
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < p->n_order && st == PPQ_OK; i++) {
+        if (p->done[p->order[i]->id])
+            continue;
+        st = check_arity(p->order[i], p->d);
+        if (st == PPQ_OK)
+            st = infer_op(p, p->order[i], a);
+        ppq_arena_reset(a);
+    }
+    ppq_arena_destroy(a);
+    return st;
+}
+
+// ---- lowering
+// ------------------------------------------------------------------------------------
+
+static bool moored(const ppq_plan *p, const ppq_op *op)
+{
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (op->in[k] && p->unmoored[op->in[k]->id])
+            return false;
+    for (int32_t k = 0; k < op->n_out; k++)
+        if (op->out[k] && p->unmoored[op->out[k]->id])
+            return false;
+    return true;
+}
+
+static bool concerns(const ppq_rule *r, const ppq_op *op)
+{
+    if (!r->types)
+        return true;
+    for (const char *const *t = r->types; *t; t++)
+        if (ppq_op_is(op, *t))
+            return true;
+    return false;
+}
+
+// A lazy op is done without a step; its readers ask for its value.
+static bool is_lazy(const ppq_plan *p, const ppq_op *op)
+{
+    ppq_grid g;
+    return ppq_grid_of_op(op, &g) && moored(p, op) && p->dtype[op->out[0]->id] != PPQ_DT_F16 &&
+           p->dtype[op->in[0]->id] != PPQ_DT_F16;
+}
+
+static ppq_status lower(ppq_plan *p, const ppq_op *op)
+{
+    if (is_lazy(p, op))
+        return PPQ_OK;
+    const bool fixed = moored(p, op);
+    for (const ppq_rule *const *r = ppq_builtin_rules; *r; r++) {
+        if ((!fixed && r[1]) || !concerns(*r, op))
+            continue;
+        const ppq_status st = (*r)->lower(p, op);
+        if (st != PPQ_ERR_UNSUPPORTED)
+            return st;
+    }
+    return ppq_fail(p->d, PPQ_ERR_UNSUPPORTED, at_op(op), "no rule can run this %s", op->type);
+}
+
+static ppq_status lower_all(ppq_plan *p)
+{
+    for (size_t i = 0; i < p->n_order; i++)
+        if (!p->done[p->order[i]->id])
+            PPQ_TRY(lower(p, p->order[i]));
+    p->outputs = ppq_new_n(p->arena, int32_t, (size_t) p->g->n_outputs + 1);
+    for (int32_t i = 0; i < p->g->n_outputs; i++) {
+        const ppq_var *v = p->g->outputs[i];
+        if (ppq_plan_read(p, v, PPQ_WANT_PLAIN, false, &p->outputs[i]) != PPQ_OK)
+            return ppq_fail(p->d, PPQ_ERR_MODEL, (ppq_loc){ .stage = "plan", .var = v->name },
+                            "output '%s' has no value", v->name);
+    }
+    // A lazy op that a tap wants to see must be computed.
+    for (size_t i = 0; p->o.tapped && i < p->g->n_vars; i++) {
+        int32_t value;
+        if (p->o.tapped[i] && p->first[i] == PPQ_NO_VALUE)
+            (void) !ppq_plan_read(p, p->g->vars[i], PPQ_WANT_ANY, true, &value);
+    }
+    return PPQ_OK;
+}
+
+// ---- the plan
+// ------------------------------------------------------------------------------------
+
+void ppq_step_fini(ppq_step *s)
+{
+    if (s->release)
+        s->release(s->state);
+    ppq_dnnl_op_destroy(s->dnnl);
+    for (size_t i = 0; i < PPQ_COUNT(s->packed); i++)
+        ppq_tensor_unref(&s->packed[i]);
+    s->release = NULL;
+    s->dnnl = NULL;
+}
+
+void ppq_plan_destroy(ppq_plan *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_steps; i++)
+        ppq_step_fini(p->steps[i]);
+    for (size_t i = 0; i < p->n_storages; i++)
+        ppq_tensor_unref(&p->storages[i]->constant);
+    free(p->steps);
+    free(p->values);
+    free(p->storages);
+    ppq_arena_destroy(p->arena);
+    free(p);
+}
+
+static void count(ppq_plan *p)
+{
+    p->info.n_steps = p->n_steps;
+    p->info.arena_bytes = p->arena_bytes + p->scratch_bytes;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const ppq_step *s = p->steps[i];
+        p->info.n_int8 += s->int8;
+        for (size_t k = 0; k < PPQ_COUNT(s->packed); k++)
+            p->info.weight_bytes += s->packed[k].buf ? ppq_tensor_bytes(&s->packed[k]) : 0;
+    }
+}
+
+ppq_status ppq_plan_create(const ppq_graph *g, const ppq_engine_opts *o, ppq_plan **out,
+                           ppq_diag *d)
+{
+    ppq_plan *p = calloc(1, sizeof(*p));
+    if (!p)
+        abort();
+    p->g = g;
+    p->o = *o;
+    p->o.n_threads = PPQ_MAX(1, o->n_threads);
+    p->d = d;
+    p->isa = o->isa ? (ppq_isa) (o->isa - 1) : ppq_isa_detect();
+    p->arena = ppq_arena_create("plan");
+    p->done = ppq_new_n(p->arena, bool, g->n_ops + 1);
+    p->unmoored = ppq_new_n(p->arena, bool, g->n_vars + 1);
+    p->first = ppq_new_n(p->arena, int32_t, g->n_vars + 1);
+    p->shape = ppq_new_n(p->arena, ppq_shape, g->n_vars + 1);
+    p->dtype = ppq_new_n(p->arena, ppq_dtype, g->n_vars + 1);
+    const int before = ppq_dnnl_get_threads();
+    ppq_dnnl_set_threads(p->o.n_threads);
+    ppq_status st = ppq_graph_topo(g, p->arena, &p->order, &p->n_order, d);
+    if (st == PPQ_OK)
+        skip_unneeded(p);
+    if (st == PPQ_OK)
+        st = check_known(p);
+    if (st == PPQ_OK)
+        st = infer_all(p);
+    if (st == PPQ_OK)
+        st = lower_all(p);
+    ppq_dnnl_set_threads(before);
+    if (st != PPQ_OK) {
+        ppq_plan_destroy(p);
+        return st;
+    }
+    ppq_plan_memory(p);
+    count(p);
+    p->o.tapped = NULL; // the caller's
+    p->d = NULL;
+    *out = p;
+    return PPQ_OK;
+}

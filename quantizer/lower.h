@@ -1,0 +1,11 @@
+#ifndef PPQ_QUANTIZER_LOWER_H
+#define PPQ_QUANTIZER_LOWER_H
+
+#include "core/graph.h"
+
+// A copy of a loaded graph as the engine wants it: inputs of the given tensors' shapes, every
+// shape and constant that follows worked out, float ops simplified. Weights stay integers.
+PPQ_NODISCARD ppq_status ppq_lower_graph(const ppq_graph *g, const ppq_tensor *inputs,
+                                         ppq_graph **out, ppq_diag *d);
+
+#endif
