@@ -9,7 +9,7 @@
 #include "quantizer/init.h"
 #include "quantizer/session.h"
 
-// Compares the dispatchers with PPQ's own answers: dispatch DIR, where DIR holds one folder per
+// Compares the dispatchers with PPQ's own answers: dispatch differences.txt DIR, where DIR holds one folder per
 // case with model.onnx and dispatch.json. Every difference must be explained by a line of
 // differences.txt: "case dispatcher op-name-or-* our-place ppq-place reason".
 
@@ -156,8 +156,8 @@ int main(int argc, char **argv)
         { "ppl-cuda-int8", "PPL_CUDA_INT8" },
         { "trt-int8", "TRT_INT8" },
     };
-    if (argc < 3 || !load_known(argv[2])) {
-        fprintf(stderr, "usage: dispatch GOLDEN-DIR differences.txt\n");
+    if (argc < 3 || !load_known(argv[1])) {
+        fprintf(stderr, "usage: dispatch differences.txt GOLDEN-DIR\n");
         return 2;
     }
     ppq_diag *d = ppq_diag_create(print_message, NULL);
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
         score s = { 0 };
         for (size_t c = 0; c < PPQ_COUNT(cases); c++)
             for (size_t p = 0; p < PPQ_COUNT(platforms); p++)
-                if (run_case(argv[1], cases[c], platforms[p][0], platforms[p][1],
+                if (run_case(argv[2], cases[c], platforms[p][0], platforms[p][1],
                              dispatchers[k][0], dispatchers[k][1], &s, d) != PPQ_OK)
                     failed++;
         printf("%-14s %d places compared, %d differ, %d unexplained\n", dispatchers[k][0],

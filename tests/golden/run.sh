@@ -1,12 +1,16 @@
 #!/bin/sh
-# golden/run.sh PROGRAM SOURCE-DIR: unpacks PPQ's recorded answers and compares the dispatchers.
-set -eu
-archive=$2/../../../shared/golden.tar.xz
+# golden/run.sh SOURCE-DIR 'PATTERN...' COMMAND...: unpacks those of PPQ's recorded answers and runs the
+# command on the folder, its last argument.
+set -euf
+archive=$1/../shared/golden.tar.xz
+patterns=$2
+shift 2
 if [ ! -e "$archive" ]; then
     echo "skipped: no shared data"
     exit 77
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tar -xJf "$archive" -C "$work" --wildcards '*/model.onnx' '*/dispatch.json'
-"$1" "$work/golden" "$2/differences.txt"
+# shellcheck disable=SC2086
+tar -xJf "$archive" -C "$work" --wildcards $patterns
+"$@" "$work/golden"
