@@ -1,12 +1,13 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
-#include "executor/ops/move.h"
+#include "executor/ops/real.h"
 
 // Inference: Y = X and a mask that keeps everything.
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
+    PPQ_TRY(ppq_infer_floats(c, 1, 1));
     PPQ_TRY(ppq_infer_out(c, 0, c->in_dtype[0], &c->in_shape[0]));
     return ppq_infer_out(c, 1, PPQ_DT_BOOL, &c->in_shape[0]);
 }

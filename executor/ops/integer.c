@@ -32,12 +32,16 @@ ppq_status ppq_infer_one_or(ppq_infer_ctx *c, int slot, int64_t n)
                           (long long) n);
 }
 
-ppq_status ppq_infer_scales(ppq_infer_ctx *c, int zero, const int *s, int n)
+ppq_status ppq_infer_scales(ppq_infer_ctx *c, int zero, const int *s, int n, bool halves)
 {
-    for (int i = 0; i < n; i++)
-        if (c->in_dtype[s[i]] != PPQ_DT_NONE && c->in_dtype[s[i]] != PPQ_DT_F32)
+    for (int i = 0; i < n; i++) {
+        const ppq_dtype scale = c->in_dtype[s[i]];
+        const bool fits = scale == PPQ_DT_NONE || scale == PPQ_DT_F32 ||
+                          (halves && (scale == PPQ_DT_F16 || scale == PPQ_DT_BF16));
+        if (!fits)
             return ppq_infer_fail(c, "scale %d is %s, expected float32", s[i],
-                                  ppq_dtype_name(c->in_dtype[s[i]]));
+                                  ppq_dtype_name(scale));
+    }
     const ppq_dtype dt = c->in_dtype[zero];
     if (dt != PPQ_DT_NONE && !is_byte(dt))
         return ppq_infer_fail(c, "zero point %d is %s, expected uint8 or int8", zero,

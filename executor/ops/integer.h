@@ -9,8 +9,9 @@
 ppq_status ppq_infer_stored(ppq_infer_ctx *c, int slot, int zero);
 // Input `slot` has one element, or `n` (negative: not known).
 ppq_status ppq_infer_one_or(ppq_infer_ctx *c, int slot, int64_t n);
-// Output 0 has the type of zero point `zero`, and scales `s[0..n)` are float32.
-ppq_status ppq_infer_scales(ppq_infer_ctx *c, int zero, const int *s, int n);
+// Output 0 has the type of zero point `zero`, and scales `s[0..n)` are float32 (`halves`: or half
+// as wide).
+ppq_status ppq_infer_scales(ppq_infer_ctx *c, int zero, const int *s, int n, bool halves);
 
 // out = x - zero as int32, of x's shape, from the pool; the caller unrefs it. Element i of x uses
 // element i / inner % n of the n zero points; none (NULL) is zero.

@@ -12,7 +12,7 @@ static ppq_status infer(ppq_infer_ctx *c)
     PPQ_TRY(ppq_infer_present(c, BIAS));
     PPQ_TRY(ppq_infer_stored(c, X, X_ZERO));
     PPQ_TRY(ppq_infer_stored(c, W, W_ZERO));
-    PPQ_TRY(ppq_infer_scales(c, Y_ZERO, scales, PPQ_COUNT(scales)));
+    PPQ_TRY(ppq_infer_scales(c, Y_ZERO, scales, PPQ_COUNT(scales), false));
     const int64_t channels = c->in_shape[W].rank > 0 ? c->in_shape[W].dim[0] : -1;
     for (int i = X_SCALE; i <= Y_ZERO; i++)
         if (i != W)

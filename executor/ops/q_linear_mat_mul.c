@@ -13,7 +13,7 @@ static ppq_status infer(ppq_infer_ctx *c)
     PPQ_TRY(ppq_infer_present(c, SLOTS));
     PPQ_TRY(ppq_infer_stored(c, A, A_ZERO));
     PPQ_TRY(ppq_infer_stored(c, B, B_ZERO));
-    PPQ_TRY(ppq_infer_scales(c, Y_ZERO, scales, PPQ_COUNT(scales)));
+    PPQ_TRY(ppq_infer_scales(c, Y_ZERO, scales, PPQ_COUNT(scales), true));
     const int64_t rows = ppq_dim_from_end(&c->in_shape[A], 2),
                   cols = ppq_dim_from_end(&c->in_shape[B], 1);
     for (int i = A_SCALE; i < SLOTS; i++)
@@ -38,7 +38,7 @@ static ppq_status run(ppq_kernel_ctx *c, const ppq_product_shape *p, ppq_tensor 
     return ppq_requantize(c, ppq_tensor_data(acc), a_scale, b_scale, Y_SCALE, Y_ZERO);
 }
 
-static ppq_status forward(ppq_kernel_ctx *c)
+static ppq_status multiply(ppq_kernel_ctx *c)
 {
     ppq_product_shape p;
     ppq_reason why;
@@ -49,6 +49,12 @@ static ppq_status forward(ppq_kernel_ctx *c)
     for (size_t i = 0; i < PPQ_COUNT(temp); i++)
         ppq_tensor_unref(&temp[i]);
     return st;
+}
+
+// Scales may be half as wide.
+static ppq_status forward(ppq_kernel_ctx *c)
+{
+    return ppq_run_widened(c, multiply);
 }
 
 const ppq_op_def ppq_op_q_linear_mat_mul = {

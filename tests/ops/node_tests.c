@@ -74,11 +74,24 @@ static double relative_tolerance(ppq_dtype dt)
     return dt == PPQ_DT_BF16 ? 0.015625 : dt == PPQ_DT_F16 ? 0.002 : 0.001; // two last places
 }
 
-static bool close_enough(double got, double want, double rtol)
+// The largest finite magnitude, at least 1: sums cancel, and what is left of them is no better than
+// their terms.
+static double magnitude(const ppq_tensor *t)
+{
+    double top = 1;
+    for (int64_t i = 0; i < ppq_shape_numel(&t->shape); i++) {
+        double v;
+        ppq_load_f64(t, i, 1, &v);
+        top = isfinite(v) ? fmax(top, fabs(v)) : top;
+    }
+    return top;
+}
+
+static bool close_enough(double got, double want, double atol, double rtol)
 {
     if (isnan(want) || isnan(got))
         return isnan(want) && isnan(got);
-    return got == want || fabs(got - want) <= 1e-7 + rtol * fabs(want);
+    return got == want || fabs(got - want) <= atol + rtol * fabs(want);
 }
 
 static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k);
@@ -104,11 +117,12 @@ static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k)
         return compare_items(got, want, k);
     if (!ppq_convert_knows(want->dtype))
         return ppq_tensor_equal(got, want) ? PASS : because(FAIL, "the strings differ");
+    const double atol = 1e-7 * magnitude(want), rtol = relative_tolerance(want->dtype);
     for (int64_t i = 0; i < ppq_shape_numel(&want->shape); i++) {
         double x, y;
         ppq_load_f64(got, i, 1, &x);
         ppq_load_f64(want, i, 1, &y);
-        if (!close_enough(x, y, relative_tolerance(want->dtype))) {
+        if (!close_enough(x, y, atol, rtol)) {
             snprintf(text, sizeof(text), "output %d [%lld] is %.9g, expected %.9g", k,
                      (long long) i, x, y);
             return because(FAIL, text);

@@ -28,7 +28,7 @@ FOREIGN = {
     r'protobuf-c/': r'(parser|exporter)/',
     r'cjson/|cJSON': r'core/json\.c',
     r'zlib\.h': r'quantizer/data/|samples/|tests/',
-    r'(png|jpeglib)\.h': r'quantizer/data/image\.c|tests/',
+    r'(png|jpeglib)\.h': r'quantizer/data/image\.c|executor/ops/image_decoder\.c|tests/',
 }
 FOREIGN_TYPES = {
     r'\bdnnl_\w+_t\b': r'executor/dnnl/compat\.',
