@@ -1,0 +1,93 @@
+#include "executor/engine/rules/operands.h"
+
+// Gemm and MatMul with constant weights, with what follows them: one matrix product over all rows.
+
+typedef struct linear {
+    int64_t rows, k, n;
+    bool transposed; // weights are n x k
+} linear;
+
+static bool is_gemm(const ppq_op *op)
+{
+    return ppq_op_is(op, "Gemm");
+}
+
+static ppq_status describe(ppq_operands *o, linear *l)
+{
+    const ppq_plan *p = o->p;
+    const ppq_op *op = o->op;
+    const ppq_shape *x = &p->shape[op->in[0]->id], *w = &p->shape[op->in[1]->id];
+    const ppq_shape *y = &p->shape[op->out[0]->id];
+    if (w->rank != 2 || x->rank < 2 || ppq_shape_numel(y) == 0 || ppq_shape_numel(x) == 0 ||
+        p->dtype[op->in[0]->id] != PPQ_DT_F32)
+        return PPQ_ERR_UNSUPPORTED;
+    const ppq_var *c = is_gemm(op) && op->n_in > 2 ? op->in[2] : NULL;
+    if (is_gemm(op) &&
+        (ppq_op_attr_int(op, "transA", 0) || ppq_op_attr_float(op, "alpha", 1) != 1 ||
+         (c && ppq_op_attr_float(op, "beta", 1) != 1)))
+        return PPQ_ERR_UNSUPPORTED;
+    l->transposed = is_gemm(op) && ppq_op_attr_int(op, "transB", 0);
+    l->k = x->dim[x->rank - 1];
+    l->n = y->dim[y->rank - 1];
+    l->rows = ppq_shape_numel(x) / l->k;
+    // A bias with a value per row is not ours.
+    if (c && ppq_shape_numel(&p->shape[c->id]) != 1 &&
+        (ppq_shape_numel(&p->shape[c->id]) != l->n ||
+         p->shape[c->id].dim[p->shape[c->id].rank - 1] != l->n))
+        return PPQ_ERR_UNSUPPORTED;
+    o->channels = l->n;
+    PPQ_TRY(
+        ppq_operands_init(o, op->in[0], op->in[1], l->transposed ? 0 : 1, l->transposed ? 1 : 0));
+    const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .can_sum = true };
+    ppq_chain_follow(p, op, &opts, &o->chain);
+    return ppq_operands_add_bias(o, c) && ppq_operands_add_bias(o, o->chain.bias)
+               ? PPQ_OK
+               : PPQ_ERR_UNSUPPORTED;
+}
+
+static ppq_dnnl_md matrix(ppq_dtype dt, int64_t rows, int64_t cols, bool transposed)
+{
+    return (ppq_dnnl_md){ .dtype = dt,
+                          .rank = 2,
+                          .dim = { rows, cols },
+                          .stride = { transposed ? 1 : cols, transposed ? rows : 1 } };
+}
+
+static ppq_status make_dnnl(const ppq_operands *o, const linear *l, const ppq_dnnl_md *weights,
+                            ppq_dnnl_op **out)
+{
+    const ppq_dnnl_quant q = ppq_operands_quant(o);
+    ppq_dnnl_operands m = { .src = matrix(ppq_operands_src_type(o), l->rows, l->k, false),
+                            .weights = ppq_dnnl_md_any(weights),
+                            .dst = matrix(ppq_operands_dst_type(o), l->rows, l->n, false) };
+    if (o->bias)
+        m.bias = matrix(PPQ_DT_F32, 1, l->n, false);
+    const ppq_dnnl_attr attr = { o->int8 ? &q : NULL, o->chain.post, o->chain.n_post };
+    return ppq_dnnl_matmul(&m, &attr, out);
+}
+
+static ppq_status lower(ppq_plan *p, const ppq_op *op)
+{
+    ppq_operands o = { .p = p, .op = op };
+    linear l;
+    ppq_status st = describe(&o, &l);
+    if (st == PPQ_OK) {
+        const ppq_dnnl_md weights = matrix(ppq_operands_weights(&o)->dtype, l.k, l.n, l.transposed);
+        ppq_dnnl_op *dnnl;
+        st = make_dnnl(&o, &l, &weights, &dnnl);
+        if (st == PPQ_OK)
+            st = ppq_operands_emit(&o, "linear", dnnl, &weights, PPQ_LAYOUT_PLAIN,
+                                   (double) l.rows * (double) l.k * (double) l.n);
+    }
+    ppq_operands_fini(&o);
+    return st;
+}
+
+static const char *const types[] = { "Gemm", "MatMul", NULL };
+
+const ppq_rule ppq_rule_linear = {
+    .name = "linear",
+    .summary = "Gemm and MatMul with constant weights, with bias, activations, requantization",
+    .types = types,
+    .lower = lower,
+};

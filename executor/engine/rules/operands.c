@@ -1,0 +1,118 @@
+#include "executor/engine/rules/operands.h"
+
+static bool integers(ppq_operands *o, const ppq_var *x, const ppq_var *w, int out_axis,
+                     int sum_axis)
+{
+    ppq_plan *p = o->p;
+    if (!ppq_grid_of_var(x, &o->src) || !ppq_weights_of_var(p, w, &o->weights) ||
+        (o->weights.n > 1 && o->weights.axis != out_axis))
+        return false;
+    if (ppq_dnnl_exact_u8s8() || !ppq_weights_saturate(o->weights.t, sum_axis))
+        return true;
+    if (p->o.exact)
+        return false;
+    if (!p->info.n_saturating++)
+        p->info.saturating = o->op->name;
+    return true;
+}
+
+ppq_status ppq_operands_init(ppq_operands *o, const ppq_var *x, const ppq_var *w, int out_axis,
+                             int sum_axis)
+{
+    o->int8 = integers(o, x, w, out_axis, sum_axis);
+    return o->int8 || ppq_const_real(o->p, w, &o->real) ? PPQ_OK : PPQ_ERR_UNSUPPORTED;
+}
+
+void ppq_operands_fini(ppq_operands *o)
+{
+    ppq_tensor_unref(&o->real);
+}
+
+bool ppq_operands_add_bias(ppq_operands *o, const ppq_var *v)
+{
+    ppq_tensor t;
+    if (!v)
+        return true;
+    if (!ppq_const_real(o->p, v, &t))
+        return false;
+    if (!o->bias)
+        o->bias = ppq_new_n(o->p->arena, float, (size_t) o->channels);
+    const int64_t n = ppq_shape_numel(&t.shape);
+    for (int64_t i = 0; i < o->channels; i++)
+        o->bias[i] += ppq_f32(&t)[n == 1 ? 0 : i];
+    ppq_tensor_unref(&t);
+    return true;
+}
+
+ppq_dnnl_quant ppq_operands_quant(const ppq_operands *o)
+{
+    const ppq_chain *c = &o->chain;
+    return (ppq_dnnl_quant){ .src_scale = o->src.scale / c->unit,
+                             .src_zero = o->src.zero,
+                             .dst_scale = c->quantized ? c->grid.scale / c->unit : 1,
+                             .dst_zero = c->quantized ? c->grid.zero : 0,
+                             .wei_scale = o->weights.scale,
+                             .n_wei_scale = o->weights.n };
+}
+
+ppq_dtype ppq_operands_src_type(const ppq_operands *o)
+{
+    return o->int8 ? PPQ_DT_U8 : PPQ_DT_F32;
+}
+
+ppq_dtype ppq_operands_dst_type(const ppq_operands *o)
+{
+    return o->chain.quantized ? PPQ_DT_U8 : PPQ_DT_F32;
+}
+
+const ppq_tensor *ppq_operands_weights(const ppq_operands *o)
+{
+    return o->int8 ? o->weights.t : &o->real;
+}
+
+const ppq_var *ppq_operands_src(const ppq_operands *o)
+{
+    return o->int8 ? o->src.q : o->op->in[0];
+}
+
+static ppq_status pack(ppq_operands *o, const ppq_dnnl_op *dnnl, const ppq_dnnl_md *weights,
+                       ppq_step *s)
+{
+    PPQ_TRY(ppq_dnnl_pack(dnnl, PPQ_DNNL_WEIGHTS, weights, ppq_operands_weights(o), &s->packed[0]));
+    if (!o->bias)
+        return PPQ_OK;
+    const ppq_shape n = ppq_shape_1d(o->channels);
+    const ppq_dnnl_quant q = ppq_operands_quant(o);
+    PPQ_TRY(ppq_tensor_alloc(&s->packed[1], PPQ_DT_F32, &n));
+    for (int64_t i = 0; i < o->channels; i++)
+        o->bias[i] /= o->chain.unit;
+    ppq_dnnl_bias(o->int8 ? &q : NULL, o->bias, o->channels, ppq_f32(&s->packed[1]));
+    return PPQ_OK;
+}
+
+ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel, ppq_dnnl_op *take_dnnl,
+                             const ppq_dnnl_md *weights, ppq_layout layout, double macs)
+{
+    ppq_plan *p = o->p;
+    int32_t in[2], out;
+    const ppq_want want = layout == PPQ_LAYOUT_PLAIN ? PPQ_WANT_PLAIN : PPQ_WANT_LAST;
+    ppq_status st = ppq_plan_read(p, ppq_operands_src(o), want, true, &in[0]);
+    if (st == PPQ_OK)
+        st = ppq_chain_output(p, o->op, &o->chain, layout, &in[1], &out);
+    if (st != PPQ_OK) {
+        ppq_dnnl_op_destroy(take_dnnl);
+        return st;
+    }
+    ppq_step *s =
+        ppq_plan_add_dnnl(p, o->op, kernel, take_dnnl, in, in[1] == PPQ_NO_VALUE ? 1 : 2, &out, 1);
+    s->int8 = o->int8;
+    s->macs = macs;
+    PPQ_TRY(pack(o, take_dnnl, weights, s));
+    ppq_step_bind(s, PPQ_DNNL_SRC, in[0]);
+    ppq_step_bind_const(s, PPQ_DNNL_WEIGHTS, &s->packed[0]);
+    if (o->bias)
+        ppq_step_bind_const(s, PPQ_DNNL_BIAS, &s->packed[1]);
+    ppq_step_bind(s, PPQ_DNNL_DST, out);
+    ppq_chain_done(p, o->op, &o->chain);
+    return PPQ_OK;
+}

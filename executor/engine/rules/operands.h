@@ -1,0 +1,39 @@
+#ifndef PPQ_EXECUTOR_ENGINE_RULES_OPERANDS_H
+#define PPQ_EXECUTOR_ENGINE_RULES_OPERANDS_H
+
+#include "executor/engine/chain.h"
+
+// What rules for products share: the operands of a convolution or matrix product, in float or on
+// integers, with its bias and what follows it.
+typedef struct ppq_operands {
+    ppq_plan *p;
+    const ppq_op *op;
+    ppq_chain chain;
+    bool int8;
+    ppq_grid src;        // when int8
+    ppq_weights weights; // when int8
+    ppq_tensor real;     // weights when float; owned
+    float *bias;         // [channels] in real units; NULL: none
+    int64_t channels;
+} ppq_operands;
+
+// Chooses between integers and float. The weights of variable `w` must have their scales along
+// `out_axis`; sums run along `sum_axis`. PPQ_ERR_UNSUPPORTED when the weights are not constant.
+PPQ_NODISCARD ppq_status ppq_operands_init(ppq_operands *o, const ppq_var *x, const ppq_var *w,
+                                           int out_axis, int sum_axis);
+void ppq_operands_fini(ppq_operands *o);
+// Adds a constant per channel; true for NULL, false if it is not constant.
+bool ppq_operands_add_bias(ppq_operands *o, const ppq_var *v);
+// In the chain's unit. Points into *o.
+ppq_dnnl_quant ppq_operands_quant(const ppq_operands *o);
+ppq_dtype ppq_operands_src_type(const ppq_operands *o);
+ppq_dtype ppq_operands_dst_type(const ppq_operands *o);
+const ppq_tensor *ppq_operands_weights(const ppq_operands *o);
+const ppq_var *ppq_operands_src(const ppq_operands *o); // the integers, or the input itself
+// Reads the input, makes the output and the step, with weights and bias packed and everything
+// bound. Takes the operation over, also on failure.
+PPQ_NODISCARD ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel,
+                                           ppq_dnnl_op *take_dnnl, const ppq_dnnl_md *weights,
+                                           ppq_layout layout, double macs);
+
+#endif
