@@ -58,7 +58,7 @@ static ppq_result run(job *j)
     if (r == PPQ_RESULT_OK && j->shape)
         r = ppq_job_input_shape(j->job, j->shape);
     // A model that carries Q/DQ pairs is looked at as it is.
-    if (r == PPQ_RESULT_OK && j->view != PPQ_VIEW_FUSION)
+    if (r == PPQ_RESULT_OK && j->view != PPQ_VIEW_FUSION && !ppq_job_is_quantized(j->job))
         r = ppq_job_prepare(j->job);
     if (r == PPQ_RESULT_OK && j->dot) {
         FILE *f = fopen(j->dot, "w");

@@ -337,6 +337,11 @@ ppq_result ppq_job_random(ppq_job *j, int n)
     return ppq_result_of(st);
 }
 
+int ppq_job_is_quantized(const ppq_job *j)
+{
+    return j->session && j->session->graph && ppq_session_quantized_ops(j->session, NULL) > 0;
+}
+
 ppq_result ppq_job_prepare(ppq_job *j)
 {
     if (!j->session || j->prepared)

@@ -257,31 +257,106 @@ static void inspect_io(const ppq_graph *g, ppq_buf *b)
         }
 }
 
+// What both forms of the summary tell beyond the graph's own fields.
+typedef struct overview {
+    double macs;
+    ppq_tally *types, *unknown;
+    bool placed;
+} overview;
+
+static overview look_over(const ppq_graph *g, ppq_arena *a)
+{
+    overview o = { 0, ppq_new(a, ppq_tally), ppq_new(a, ppq_tally), false };
+    for (size_t i = 0; i < g->n_ops; i++) {
+        o.macs += macs_of(g->ops[i]);
+        o.placed |= g->ops[i]->place != PPQ_PLACE_UNSET;
+        ppq_tally_add(o.types, g->ops[i]->type, 1);
+        if (!g->ops[i]->def)
+            ppq_tally_add(o.unknown, g->ops[i]->type, 1);
+    }
+    ppq_tally_sort(o.types);
+    return o;
+}
+
+static const char *domain_name(const ppq_opset *o)
+{
+    return o->domain[0] ? o->domain : "ai.onnx";
+}
+
 static void inspect_summary(const ppq_session *s, ppq_buf *b)
 {
     const ppq_graph *g = s->graph;
     ppq_arena *a = ppq_arena_create("inspect");
-    double macs = 0;
-    ppq_tally *unknown = ppq_new(a, ppq_tally);
-    for (size_t i = 0; i < g->n_ops; i++) {
-        macs += macs_of(g->ops[i]);
-        if (!g->ops[i]->def)
-            ppq_tally_add(unknown, g->ops[i]->type, 1);
-    }
+    const overview o = look_over(g, a);
     inspect_io(g, b);
     for (int32_t i = 0; i < g->n_opsets; i++)
-        ppq_buf_printf(b, "opset  %s %lld\n",
-                       g->opsets[i].domain[0] ? g->opsets[i].domain : "ai.onnx",
+        ppq_buf_printf(b, "opset  %s %lld\n", domain_name(&g->opsets[i]),
                        (long long) g->opsets[i].version);
     const ppq_weight_sizes w = ppq_weight_sizes_of(g);
     ppq_buf_printf(b, "ops    %zu\nparameters %.3f M (%.2f MB)\nMACs   %.1f M\n", g->n_ops,
-                   (double) w.params / 1e6, w.float_bytes / 1e6, macs / 1e6);
-    report_places(s, a, b);
-    if (unknown->n) {
-        ppq_buf_printf(b, "  unknown ");
-        list_types(b, unknown);
+                   (double) w.params / 1e6, w.float_bytes / 1e6, o.macs / 1e6);
+    if (o.placed) {
+        report_places(s, a, b);
+    } else {
+        ppq_buf_printf(b, "\n  ");
+        list_types(b, o.types);
         ppq_buf_printf(b, "\n");
     }
+    if (o.unknown->n) {
+        ppq_buf_printf(b, "  unknown ");
+        list_types(b, o.unknown);
+        ppq_buf_printf(b, "\n");
+    }
+    ppq_arena_destroy(a);
+}
+
+static void json_io(ppq_json_writer *w, const char *key, ppq_var *const *v, int32_t n)
+{
+    char shape[128];
+    ppq_json_open(w, key, '[');
+    for (int32_t i = 0; i < n; i++) {
+        ppq_json_open(w, NULL, '{');
+        ppq_json_string(w, "name", v[i]->name);
+        ppq_json_string(w, "dtype", ppq_dtype_name(v[i]->dtype));
+        ppq_json_string(w, "shape", ppq_shape_str(&v[i]->shape, shape, sizeof(shape)));
+        ppq_json_close(w, '}');
+    }
+    ppq_json_close(w, ']');
+}
+
+static void json_tally(ppq_json_writer *w, const char *key, const ppq_tally *t)
+{
+    ppq_json_open(w, key, '{');
+    for (size_t i = 0; i < t->n; i++)
+        ppq_json_int(w, t->rows[i].key, (int64_t) t->rows[i].n);
+    ppq_json_close(w, '}');
+}
+
+static void json_summary(const ppq_session *s, ppq_buf *b)
+{
+    const ppq_graph *g = s->graph;
+    ppq_arena *a = ppq_arena_create("inspect");
+    const overview o = look_over(g, a);
+    const ppq_weight_sizes z = ppq_weight_sizes_of(g);
+    ppq_json_writer w = ppq_json_writer_init(b);
+    ppq_json_open(&w, NULL, '{');
+    json_io(&w, "inputs", g->inputs, g->n_inputs);
+    json_io(&w, "outputs", g->outputs, g->n_outputs);
+    ppq_json_open(&w, "opsets", '{');
+    for (int32_t i = 0; i < g->n_opsets; i++)
+        ppq_json_int(&w, domain_name(&g->opsets[i]), g->opsets[i].version);
+    ppq_json_close(&w, '}');
+    ppq_json_int(&w, "parameters", z.params);
+    ppq_json_int(&w, "bytes", (int64_t) z.float_bytes);
+    ppq_json_int(&w, "macs", (int64_t) o.macs);
+    json_tally(&w, "types", o.types);
+    json_tally(&w, "unknown_types", o.unknown);
+    ppq_json_string(&w, "platform", s->platform->name);
+    ppq_json_int(&w, "int8_ops", (int64_t) ppq_n_at(g, PPQ_PLACE_QUANT));
+    ppq_json_int(&w, "float_ops", (int64_t) ppq_n_at(g, PPQ_PLACE_FP32));
+    ppq_json_int(&w, "soi_ops", (int64_t) ppq_n_at(g, PPQ_PLACE_SOI));
+    json_places(g, &w);
+    ppq_json_close(&w, '}');
     ppq_arena_destroy(a);
 }
 
@@ -336,7 +411,7 @@ ppq_status ppq_inspect(const ppq_session *s, ppq_view view, bool json, ppq_buf *
     switch (view) {
     case PPQ_VIEW_SUMMARY:
         if (json)
-            report_json(s, out);
+            json_summary(s, out);
         else
             inspect_summary(s, out);
         return PPQ_OK;
@@ -350,7 +425,10 @@ ppq_status ppq_inspect(const ppq_session *s, ppq_view view, bool json, ppq_buf *
         ppq_dump_dot(s->graph, out);
         return PPQ_OK;
     case PPQ_VIEW_TQC:
-        ppq_dump_text(s->graph, out);
+        if (json)
+            ppq_dump_json(s->graph, out);
+        else
+            ppq_dump_text(s->graph, out);
         return PPQ_OK;
     case PPQ_VIEW_FUSION:
         return inspect_fusion(s, json, out);

@@ -224,12 +224,12 @@ static void write_errors(const page *p)
 // ---------------------------------------------------------------------------------
 
 // A picture's horizontal axis.
-typedef struct axis {
+typedef struct scale {
     double lo, hi;
     int width;
-} axis;
+} scale;
 
-static double at(const axis *x, double v)
+static double at(const scale *x, double v)
 {
     return (v - x->lo) / (x->hi - x->lo) * x->width;
 }
@@ -240,7 +240,7 @@ static double bar_height(float share)
     return share > 0 ? 80 * PPQ_MAX(0.02, 1 + log10((double) share) / 5) : 0;
 }
 
-static void draw_bins(const page *p, const ppq_histogram *h, const axis *x)
+static void draw_bins(const page *p, const ppq_histogram *h, const scale *x)
 {
     const double lo = (double) h->range.min;
     const double step = ((double) h->range.max - lo) / PPQ_HISTOGRAM_BINS;
@@ -252,7 +252,7 @@ static void draw_bins(const page *p, const ppq_histogram *h, const axis *x)
     ppq_buf_printf(p->b, "\"/>\n");
 }
 
-static void draw_line(const page *p, const axis *x, double v, const char *class)
+static void draw_line(const page *p, const scale *x, double v, const char *class)
 {
     ppq_buf_printf(p->b, "<line class=\"%s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"4\" y2=\"90\"/>\n", class,
                    at(x, v), at(x, v));
@@ -277,7 +277,7 @@ static void draw_activation(const page *p, const ppq_histogram *h)
     const ppq_qparam q = ppq_tqc_param(h->tqc, 0);
     const double lo = (q.qmin - (double) q.offset) * (double) q.scale;
     const double hi = (q.qmax - (double) q.offset) * (double) q.scale;
-    axis x = { PPQ_MIN(lo, (double) h->range.min), PPQ_MAX(hi, (double) h->range.max), 340 };
+    scale x = { PPQ_MIN(lo, (double) h->range.min), PPQ_MAX(hi, (double) h->range.max), 340 };
     if (!(x.hi > x.lo))
         x.hi = x.lo + 1;
     ppq_buf_printf(p->b,

@@ -208,21 +208,28 @@ ppq_status ppq_session_fold(ppq_session *s)
     return run_common(s, rewrites);
 }
 
-static ppq_status refuse_quantized(ppq_session *s)
+size_t ppq_session_quantized_ops(const ppq_session *s, const char **first)
 {
     size_t n = 0;
-    const char *first = "";
     for (size_t i = s->graph->n_ops; i-- > 0;)
         if (ppq_op_is(s->graph->ops[i], "QuantizeLinear") ||
             ppq_op_is(s->graph->ops[i], "DequantizeLinear")) {
             n++;
-            first = s->graph->ops[i]->name;
+            if (first)
+                *first = s->graph->ops[i]->name;
         }
-    return n ? ppq_fail(
-                   s->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "prepare", .op = first },
-                   "the model is quantized already: it has %zu Q and DQ ops, the first is '%s'", n,
-                   first)
-             : PPQ_OK;
+    return n;
+}
+
+static ppq_status refuse_quantized(const ppq_session *s)
+{
+    const char *first = "";
+    const size_t n = ppq_session_quantized_ops(s, &first);
+    if (!n)
+        return PPQ_OK;
+    return ppq_fail(s->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "prepare", .op = first },
+                    "the model is quantized already: it has %zu Q and DQ ops, the first is '%s'", n,
+                    first);
 }
 
 ppq_status ppq_session_prepare(ppq_session *s)

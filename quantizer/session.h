@@ -46,6 +46,8 @@ PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input
 PPQ_NODISCARD ppq_status ppq_session_infer(ppq_session *s);
 // Folds what depends on constants only: for running a model as it is.
 PPQ_NODISCARD ppq_status ppq_session_fold(ppq_session *s);
+// Q and DQ ops, and the first one's name (may be NULL).
+size_t ppq_session_quantized_ops(const ppq_session *s, const char **first);
 // Float rewrites and placement. A model that carries Q/DQ pairs already is refused.
 PPQ_NODISCARD ppq_status ppq_session_prepare(ppq_session *s);
 // Calibration and everything after it.

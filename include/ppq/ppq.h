@@ -109,6 +109,8 @@ PPQ_API ppq_result ppq_job_input_shape(ppq_job *j, const char *spec);
 PPQ_API ppq_result ppq_job_data(ppq_job *j, const char *spec, const char *preprocess,
                                 const char *dtype);
 PPQ_API ppq_result ppq_job_random(ppq_job *j, int n);
+// Whether the loaded model carries Q/DQ pairs already: it can be inspected, not prepared.
+PPQ_API int ppq_job_is_quantized(const ppq_job *j);
 // Rewrites and placement only; quantize does it when it was not done.
 PPQ_API ppq_result ppq_job_prepare(ppq_job *j);
 PPQ_API ppq_result ppq_job_quantize(ppq_job *j);
@@ -129,7 +131,7 @@ typedef enum ppq_view {
     PPQ_VIEW_FUSION,  // what ONNX Runtime will fuse
 } ppq_view;
 
-// After load (FUSION, TQC of a model that carries Q/DQ) or prepare (the others).
+// After load (FUSION, and everything of a model that carries Q/DQ pairs) or prepare.
 PPQ_API ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn write,
                                    void *user);
 

@@ -260,8 +260,29 @@ class Results(Case):
         p = self.succeeds(self.quantize('-q'))
         self.assertEqual((p.stdout, p.stderr), ('', ''))
         json.loads(self.succeeds(self.quantize('--json')).stdout)
-        for view in ('--ops', '--check-fusion', '-q'):
-            json.loads(self.succeeds(self.run_command(INSPECT, self.model, view, '--json')).stdout)
+        for model in (self.model, self.out):
+            for view in ('--ops', '--check-fusion', '--tqc', '-q'):
+                p = self.succeeds(self.run_command(INSPECT, model, view, '--json'))
+                self.assertIsInstance(json.loads(p.stdout), dict)
+
+    def test_what_a_quantized_model_holds(self):
+        self.succeeds(self.quantize())
+        ops = json.loads(self.run_command(INSPECT, self.out, '--tqc', '--json').stdout)['ops']
+        conv = next(op for op in ops if op['name'] == 'conv1')
+        x, w, b = (s['dequantized'] for s in conv['inputs'])
+        tensors = json.loads(self.get('out.json').decode())['tensors']
+        self.assertEqual((x['dtype'], w['dtype'], b['dtype']), ('uint8', 'int8', 'int32'))
+        self.assertEqual((x['scale'], x['zero_point']), (tensors['x']['scale'], tensors['x']['zero_point']))
+        self.assertEqual(len(w['scale']), 4)
+        text = self.run_command(INSPECT, self.out, '--tqc').stdout
+        self.assertRegex(text, r'in\[0\] x\w* float32 1x2x6x6 uint8 s=[0-9.e-]+ z=\d+')
+        self.assertIn('DequantizeLinear x', self.run_command(INSPECT, self.out).stdout)
+
+    def test_a_summary_as_json(self):
+        j = json.loads(self.run_command(INSPECT, self.model, '--json').stdout)
+        self.assertEqual(j['inputs'], [{'name': 'x', 'dtype': 'float32', 'shape': '1x2x6x6'}])
+        self.assertEqual(j['types'], {'Conv': 2, 'Flatten': 1, 'Gemm': 1, 'Relu': 1})
+        self.assertEqual((j['int8_ops'], j['float_ops'], j['macs']), (5, 0, 72 * 36 + 72 * 16 + 96))
 
     def test_the_same_bytes_every_time(self):
         seen = set()
