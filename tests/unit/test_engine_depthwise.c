@@ -70,7 +70,7 @@ static weights weights_new(ppq_depthwise_desc *c, ppq_rng *r)
             w.w[i] = random_int(r, 0, 1) ? -128 : 127;
     for (int64_t i = 0; i < c->channels; i++) {
         w.scale[i] = (float) (0.001 + 0.01 * ppq_rng_uniform(r));
-        w.bias[i] = (float) ppq_rng_normal(r);
+        w.bias[i] = (float) ppq_rng_normal(r) * (random_int(r, 0, 99) ? 1 : 1e30f);
     }
     c->weights = w.w;
     c->wei_scale = w.scale;

@@ -6,6 +6,24 @@
 
 #include "executor/engine/kernels/depthwise_loops.h"
 
+// Whether every result is small enough for int32, so that vectors may be rounded before they are
+// clamped.
+static bool bounded(const ppq_depthwise_desc *c)
+{
+    const int64_t n = c->kernel[0] * c->kernel[1];
+    for (int64_t i = 0; i < c->channels; i++) {
+        int64_t sum = 0;
+        for (int64_t t = 0; t < n; t++)
+            sum += abs(c->weights[i * n + t]);
+        const double scale =
+            (double) c->src.scale * (double) c->wei_scale[c->n_wei_scale == 1 ? 0 : i];
+        const double bias = c->bias ? fabs((double) c->bias[i]) : 0;
+        if (!(255 * (double) sum * fabs(scale) + bias < 1e9 * (double) c->dst.scale))
+            return false;
+    }
+    return true;
+}
+
 // The widest loops whose block is not wider than the image is deep.
 static const ppq_depthwise_loops *choose(ppq_isa isa, int64_t channels)
 {
@@ -61,37 +79,39 @@ static void store_weight(void *weights, int64_t at, int group, int w)
         ((int8_t *) weights)[at] = (int8_t) w;
 }
 
-static void pack_weights(ppq_depthwise *k, const ppq_depthwise_desc *c)
+static void pack_weights(const ppq_depthwise *k, const ppq_depthwise_desc *c, int64_t b,
+                         void *weights)
 {
-    const int group = k->loops->group, lanes = k->loops->lanes;
+    const int group = k->loops->group;
     int64_t at = 0;
-    for (int64_t b = 0; b < k->n_blocks; b++)
-        for (int64_t t = 0; t < k->n_taps; t += group)
-            for (int p = 0; p < group; p++)
-                for (int i = 0; i < lanes; i++)
-                    for (int g = 0; g < group; g++)
-                        store_weight(k->weights, at++, group,
-                                     weight_of(c, channel_of(k, b, p, i), &k->tap[t + g]));
+    for (int64_t t = 0; t < k->n_taps; t += group)
+        for (int p = 0; p < group; p++)
+            for (int i = 0; i < k->loops->lanes; i++)
+                for (int g = 0; g < group; g++)
+                    store_weight(weights, at++, group,
+                                 weight_of(c, channel_of(k, b, p, i), &k->tap[t + g]));
 }
 
-static void pack_constants(ppq_depthwise *k, const ppq_depthwise_desc *c, int32_t src_zero)
+static void pack_block(const ppq_depthwise *k, const ppq_depthwise_desc *c, int32_t src_zero,
+                       int64_t b)
 {
+    const int64_t block = ppq_depthwise_block(k->loops);
     const double unit = c->to_float ? 1 : (double) c->dst.scale;
-    int64_t at = 0;
-    for (int64_t b = 0; b < k->n_blocks; b++)
-        for (int p = 0; p < k->loops->group; p++)
-            for (int i = 0; i < k->loops->lanes; i++, at++) {
-                const int64_t channel = channel_of(k, b, p, i);
-                if (channel >= c->channels)
-                    continue;
-                int32_t sum = 0;
-                for (int64_t t = 0; t < k->n_taps; t++)
-                    sum += weight_of(c, channel, &k->tap[t]);
-                const float w = c->wei_scale[c->n_wei_scale == 1 ? 0 : channel];
-                k->start[at] = -src_zero * sum;
-                k->scale[at] = (float) ((double) c->src.scale * (double) w / unit);
-                k->bias[at] = c->bias ? (float) ((double) c->bias[channel] / unit) : 0;
-            }
+    int32_t *start = (void *) (k->packed + b * k->block_bytes);
+    float *scale = (float *) (void *) (start + block), *bias = scale + block;
+    for (int64_t at = 0; at < block; at++) {
+        const int64_t channel = channel_of(k, b, at / k->loops->lanes, at % k->loops->lanes);
+        if (channel >= c->channels)
+            continue;
+        int32_t sum = 0;
+        for (int64_t t = 0; t < k->n_taps; t++)
+            sum += weight_of(c, channel, &k->tap[t]);
+        const float w = c->wei_scale[c->n_wei_scale == 1 ? 0 : channel];
+        start[at] = -src_zero * sum;
+        scale[at] = (float) ((double) c->src.scale * (double) w / unit);
+        bias[at] = c->bias ? (float) ((double) c->bias[channel] / unit) : 0;
+    }
+    pack_weights(k, c, b, bias + block);
 }
 
 static size_t aligned(size_t n)
@@ -102,23 +122,19 @@ static size_t aligned(size_t n)
 // One piece of memory, cut into the arrays of k.
 static ppq_status allocate(const ppq_depthwise *head, ppq_depthwise **out)
 {
-    const size_t lanes = (size_t) (head->n_blocks * ppq_depthwise_block(head->loops));
     const size_t taps = aligned((size_t) head->n_taps * sizeof(ppq_depthwise_tap));
-    const size_t weights = aligned(lanes * (size_t) head->n_taps / (size_t) head->loops->group * 4);
-    const size_t constants = aligned(lanes * 4), struct_size = aligned(sizeof(*head));
+    const size_t packed = aligned((size_t) (head->n_blocks * head->block_bytes));
     const size_t outside = aligned((size_t) (head->src_size[1] * head->channels));
-    uint8_t *p = aligned_alloc(64, struct_size + taps + weights + 3 * constants + outside);
+    const size_t struct_size = aligned(sizeof(*head));
+    uint8_t *p = aligned_alloc(64, struct_size + taps + packed + outside);
     if (!p)
         return PPQ_ERR_NOMEM;
-    memset(p, 0, struct_size + taps + weights + 3 * constants);
+    memset(p, 0, struct_size + taps + packed);
     ppq_depthwise *k = (void *) p;
     *k = *head;
     k->tap = (void *) (p += struct_size);
-    k->weights = p += taps;
-    k->start = (void *) (p += weights);
-    k->scale = (void *) (p += constants);
-    k->bias = (void *) (p += constants);
-    k->outside = p += constants;
+    k->packed = p += taps;
+    k->outside = p += packed;
     *out = k;
     return PPQ_OK;
 }
@@ -136,7 +152,8 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
     assert(desc->n_wei_scale == 1 || desc->n_wei_scale == desc->channels);
     const ppq_q8_raw src = ppq_q8_to_raw(&desc->src);
     const ppq_q8_raw dst = desc->to_float ? (ppq_q8_raw){ 0 } : ppq_q8_to_raw(&desc->dst);
-    const ppq_depthwise_loops *loops = choose(isa, desc->channels);
+    const ppq_depthwise_loops *loops =
+        choose(desc->to_float || bounded(desc) ? isa : PPQ_ISA_PORTABLE, desc->channels);
     const int64_t block = ppq_depthwise_block(loops);
     ppq_depthwise head = {
         .loops = loops,
@@ -146,8 +163,7 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
         .walk = can_walk(desc, loops),
         .to_float = desc->to_float,
         .src_flip = src.flip,
-        .dst_flip = dst.flip,
-        .zero = dst.zero,
+        .dst = dst,
         .lo = desc->to_float ? desc->lo : (float) (dst.qmin - dst.zero),
         .hi = desc->to_float ? desc->hi : (float) (dst.qmax - dst.zero),
     };
@@ -158,14 +174,15 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
         head.pad_lo[i] = desc->pad_lo[i];
     }
     head.n_taps = order_taps(desc, head.walk, loops->group, NULL);
+    head.block_bytes = 4 * block * (3 + head.n_taps / loops->group);
     ppq_depthwise *k;
     if (allocate(&head, &k) != PPQ_OK)
         return ppq_fail(d, PPQ_ERR_NOMEM, (ppq_loc){ 0 },
                         "no memory for the weights of a depthwise convolution of %lld channels",
                         (long long) desc->channels);
     order_taps(desc, k->walk, loops->group, k->tap);
-    pack_weights(k, desc);
-    pack_constants(k, desc, src.zero);
+    for (int64_t b = 0; b < k->n_blocks; b++)
+        pack_block(k, desc, src.zero, b);
     memset(k->outside, desc->src.zero, (size_t) (k->src_size[1] * k->channels));
     *out = k;
     return PPQ_OK;

@@ -1,9 +1,9 @@
 #include "executor/engine/kernels/depthwise_loops.h"
 
-#include "executor/engine/kernels/depthwise.h"
 #include "executor/engine/kernels/vec.h"
 
-// Below, `flip` says that the source is int8. It is a constant wherever it is inlined.
+// Below, `flip` says that the source is int8. It is a constant wherever it is inlined. Stores of
+// bytes may alias anything: what the inner loops read of a ppq_depthwise is copied out of it.
 
 // ---- one block of channels ---------------------------------------------------------------------
 
@@ -34,13 +34,23 @@ V_INLINE vi add_products(vi sum, vi taps, const void *weights)
     return _mm512_dpbusd_epi32(sum, taps, vi_load(weights));
 }
 
-V_INLINE void store_bytes(const ppq_depthwise *k, const vi y[GROUP], uint8_t *dst)
+typedef __m512i bytes;
+
+V_INLINE bytes bytes_set(int x)
 {
-    const vi zero = _mm512_set1_epi16((short) k->zero);
-    const vi lo = _mm512_add_epi16(_mm512_packs_epi32(y[0], y[1]), zero);
-    const vi hi = _mm512_add_epi16(_mm512_packs_epi32(y[2], y[3]), zero);
-    _mm512_storeu_si512(
-        dst, _mm512_xor_si512(_mm512_packus_epi16(lo, hi), _mm512_set1_epi8((char) k->dst_flip)));
+    return _mm512_set1_epi8((char) x);
+}
+
+V_INLINE bytes pack(vi zero, const vi y[GROUP])
+{
+    return _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(y[0], y[1]), zero),
+                               _mm512_adds_epi16(_mm512_packs_epi32(y[2], y[3]), zero));
+}
+
+V_INLINE void store(bytes x, bytes lo, bytes hi, bytes flip, uint8_t *dst)
+{
+    const bytes clamped = _mm512_min_epu8(_mm512_max_epu8(x, lo), hi);
+    _mm512_storeu_si512(dst, _mm512_xor_si512(clamped, flip));
 }
 #elif defined(__AVX512BW__)
 enum { GROUP = 2 };
@@ -63,12 +73,23 @@ V_INLINE vi add_products(vi sum, vi taps, const void *weights)
     return _mm512_add_epi32(sum, _mm512_madd_epi16(taps, vi_load(weights)));
 }
 
-V_INLINE void store_bytes(const ppq_depthwise *k, const vi y[GROUP], uint8_t *dst)
+typedef __m256i bytes;
+
+V_INLINE bytes bytes_set(int x)
 {
-    const vi wide =
-        _mm512_add_epi16(_mm512_packs_epi32(y[0], y[1]), _mm512_set1_epi16((short) k->zero));
-    _mm256_storeu_si256((void *) dst, _mm256_xor_si256(_mm512_cvtepi16_epi8(wide),
-                                                       _mm256_set1_epi8((char) k->dst_flip)));
+    return _mm256_set1_epi8((char) x);
+}
+
+V_INLINE bytes pack(vi zero, const vi y[GROUP])
+{
+    const vi wide = _mm512_adds_epi16(_mm512_packs_epi32(y[0], y[1]), zero);
+    return _mm512_cvtusepi16_epi8(_mm512_max_epi16(wide, vi_set(0)));
+}
+
+V_INLINE void store(bytes x, bytes lo, bytes hi, bytes flip, uint8_t *dst)
+{
+    const bytes clamped = _mm256_min_epu8(_mm256_max_epu8(x, lo), hi);
+    _mm256_storeu_si256((void *) dst, _mm256_xor_si256(clamped, flip));
 }
 #else
 enum { GROUP = 2 };
@@ -91,20 +112,49 @@ V_INLINE vi add_products(vi sum, vi taps, const void *weights)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(taps, vi_load(weights)));
 }
 
-V_INLINE void store_bytes(const ppq_depthwise *k, const vi y[GROUP], uint8_t *dst)
+typedef __m128i bytes;
+
+V_INLINE bytes bytes_set(int x)
 {
-    const vi wide =
-        _mm256_add_epi16(_mm256_packs_epi32(y[0], y[1]), _mm256_set1_epi16((short) k->zero));
-    const __m128i bytes =
-        _mm_packus_epi16(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
-    _mm_storeu_si128((void *) dst, _mm_xor_si128(bytes, _mm_set1_epi8((char) k->dst_flip)));
+    return _mm_set1_epi8((char) x);
+}
+
+V_INLINE bytes pack(vi zero, const vi y[GROUP])
+{
+    const vi wide = _mm256_adds_epi16(_mm256_packs_epi32(y[0], y[1]), zero);
+    return _mm_packus_epi16(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+}
+
+V_INLINE void store(bytes x, bytes lo, bytes hi, bytes flip, uint8_t *dst)
+{
+    const bytes clamped = _mm_min_epu8(_mm_max_epu8(x, lo), hi);
+    _mm_storeu_si128((void *) dst, _mm_xor_si128(clamped, flip));
 }
 #endif
 
-enum { BLOCK = GROUP * V_LANES };
+enum { BLOCK = GROUP * V_LANES, LANE_BYTES = 4, VECTOR_BYTES = V_LANES * LANE_BYTES };
+
+// How a sum becomes a result.
+typedef struct epilogue {
+    vf lo, hi; // of floats
+    vi zero;   // two int16 a lane
+    bytes qmin, qmax, flip;
+    bool to_float;
+} epilogue;
+
+V_INLINE epilogue epilogue_of(const ppq_depthwise *k)
+{
+    return (epilogue){ vf_set(k->lo),
+                       vf_set(k->hi),
+                       vi_set(k->dst.zero * 0x10001),
+                       bytes_set(k->dst.qmin),
+                       bytes_set(k->dst.qmax),
+                       bytes_set(k->dst.flip),
+                       k->to_float };
+}
 
 // Puts the lanes of every part where their channels belong.
-static void store_floats(const vf x[GROUP], float *dst)
+V_INLINE void store_floats(const vf x[GROUP], float *dst)
 {
     for (int p = 0; p < GROUP; p++) {
         float lanes[V_LANES];
@@ -114,46 +164,52 @@ static void store_floats(const vf x[GROUP], float *dst)
     }
 }
 
-V_INLINE void finish(const ppq_depthwise *k, int64_t b, const vi sum[GROUP], void *dst, int64_t at)
+// Sums of bytes are small enough to be rounded as they are, see `bounded` in depthwise.c; packing
+// saturates.
+V_INLINE void finish(const epilogue *e, const uint8_t *packed, const vi sum[GROUP], void *dst,
+                     int64_t at)
 {
+    const float *scale = (const void *) (packed + GROUP * VECTOR_BYTES), *bias = scale + BLOCK;
     vf x[GROUP];
+    vi y[GROUP];
     for (int p = 0; p < GROUP; p++) {
-        const int64_t i = b * BLOCK + p * V_LANES;
-        x[p] = vf_add(vf_mul(vf_from(sum[p]), vf_load(k->scale + i)), vf_load(k->bias + i));
-        x[p] = vf_min(vf_max(x[p], vf_set(k->lo)), vf_set(k->hi));
+        x[p] = vf_mul(vf_from(sum[p]), vf_load(scale + p * V_LANES));
+        x[p] = vf_add(x[p], vf_load(bias + p * V_LANES));
     }
-    if (k->to_float) {
+    if (e->to_float) {
+        for (int p = 0; p < GROUP; p++)
+            x[p] = vf_min(vf_max(x[p], e->lo), e->hi);
         store_floats(x, (float *) dst + at);
         return;
     }
-    vi y[GROUP];
     for (int p = 0; p < GROUP; p++)
         y[p] = vi_round(x[p]);
-    store_bytes(k, y, (uint8_t *) dst + at);
+    store(pack(e->zero, y), e->qmin, e->qmax, e->flip, (uint8_t *) dst + at);
 }
 
-V_INLINE void start(const ppq_depthwise *k, int64_t b, vi sum[GROUP])
+V_INLINE void start(const uint8_t *packed, vi sum[GROUP])
 {
     for (int p = 0; p < GROUP; p++)
-        sum[p] = vi_load(k->start + b * BLOCK + p * V_LANES);
+        sum[p] = vi_load(packed + p * VECTOR_BYTES);
 }
 
 V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const *tap, int64_t shift,
                         bool flip, void *dst, int64_t at)
 {
-    const uint8_t *w = (const uint8_t *) k->weights + b * k->n_taps * V_LANES * 4;
+    const epilogue e = epilogue_of(k);
+    const uint8_t *packed = k->packed + b * k->block_bytes, *w = packed + 3 * GROUP * VECTOR_BYTES;
     vi sum[GROUP];
-    start(k, b, sum);
+    start(packed, sum);
     for (int64_t t = 0; t < k->n_taps; t += GROUP) {
         const uint8_t *p[GROUP];
         vi taps[GROUP];
         for (int g = 0; g < GROUP; g++)
             p[g] = tap[t + g] + shift;
         interleave(p, flip, taps);
-        for (int g = 0; g < GROUP; g++, w += V_LANES * 4)
+        for (int g = 0; g < GROUP; g++, w += VECTOR_BYTES)
             sum[g] = add_products(sum[g], taps[g], w);
     }
-    finish(k, b, sum, dst, at);
+    finish(&e, packed, sum, dst, at);
 }
 
 // ---- 3x3: a walk along the row ------------------------------------------------------------------
@@ -162,74 +218,70 @@ V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const 
 enum { COLUMN = 4 };
 
 typedef struct walk {
-    const ppq_depthwise *k;
-    int64_t b, first;      // block and its first channel
-    const uint8_t *row[3]; // the source's, at that channel
+    const uint8_t *row[3], *outside; // of the source, at the block's first channel
+    const uint8_t *packed;           // the block's
+    int64_t channels, width, n;      // of the source, results
+    epilogue end;
 } walk;
 
 V_INLINE void load_column(const walk *w, int64_t x, bool flip, vi out[COLUMN])
 {
-    const bool inside = x >= 0 && x < w->k->src_size[1];
-    const int64_t at = x * w->k->channels;
-    const uint8_t *tap[COLUMN];
-    for (int i = 0; i < COLUMN; i++) // the fourth's weight is zero
-        tap[i] = inside ? w->row[PPQ_MIN(i, 2)] + at : w->k->outside;
+    const int64_t at = x * w->channels;
+    const uint8_t *tap[COLUMN] = { w->row[0] + at, w->row[1] + at, w->row[2] + at };
+    if (x < 0 || x >= w->width)
+        tap[0] = tap[1] = tap[2] = w->outside;
+    tap[3] = tap[2]; // its weight is zero
     for (int g = 0; g < COLUMN; g += GROUP)
         interleave(tap + g, flip, out + g);
 }
 
 V_INLINE void add_column(const walk *w, int column, const vi taps[COLUMN], vi sum[GROUP])
 {
-    const uint8_t *weights =
-        (const uint8_t *) w->k->weights + (w->b * 3 + column) * COLUMN * V_LANES * 4;
+    const uint8_t *weights = w->packed + (3 * GROUP + column * COLUMN) * VECTOR_BYTES;
     for (int i = 0; i < COLUMN; i++)
-        sum[i % GROUP] = add_products(sum[i % GROUP], taps[i], weights + i * V_LANES * 4);
+        sum[i % GROUP] = add_products(sum[i % GROUP], taps[i], weights + i * VECTOR_BYTES);
 }
 
 V_INLINE void put(const walk *w, const vi a[COLUMN], const vi b[COLUMN], const vi c[COLUMN],
                   void *dst, int64_t x)
 {
     vi sum[GROUP];
-    start(w->k, w->b, sum);
+    start(w->packed, sum);
     add_column(w, 0, a, sum);
     add_column(w, 1, b, sum);
     add_column(w, 2, c, sum);
-    finish(w->k, w->b, sum, dst, x * w->k->channels + w->first);
+    finish(&w->end, w->packed, sum, dst, x * w->channels);
 }
 
 // Unrolled by as many results as it takes for the columns to be back in their variables.
-V_INLINE void walk_by_1(const walk *w, bool flip, void *dst)
+V_INLINE void walk_by_1(const walk *w, int64_t x, bool flip, void *dst)
 {
-    const int64_t n = w->k->dst_size[1];
-    int64_t x = -w->k->pad_lo[1];
     vi a[COLUMN], b[COLUMN], c[COLUMN];
     load_column(w, x++, flip, a);
     load_column(w, x++, flip, b);
-    for (int64_t i = 0; i < n;) {
+    for (int64_t i = 0; i < w->n;) {
         load_column(w, x++, flip, c);
         put(w, a, b, c, dst, i++);
-        if (i == n)
+        if (i == w->n)
             break;
         load_column(w, x++, flip, a);
         put(w, b, c, a, dst, i++);
-        if (i == n)
+        if (i == w->n)
             break;
         load_column(w, x++, flip, b);
         put(w, c, a, b, dst, i++);
     }
 }
 
-V_INLINE void walk_by_2(const walk *w, bool flip, void *dst)
+V_INLINE void walk_by_2(const walk *w, int64_t x, bool flip, void *dst)
 {
-    const int64_t n = w->k->dst_size[1];
-    int64_t x = -w->k->pad_lo[1];
     vi a[COLUMN], b[COLUMN], c[COLUMN];
     load_column(w, x++, flip, a);
-    for (int64_t i = 0; i < n;) {
+    for (int64_t i = 0; i < w->n;) {
         load_column(w, x++, flip, b);
         load_column(w, x++, flip, c);
         put(w, a, b, c, dst, i++);
-        if (i == n)
+        if (i == w->n)
             break;
         load_column(w, x++, flip, b);
         load_column(w, x++, flip, a);
@@ -240,17 +292,23 @@ V_INLINE void walk_by_2(const walk *w, bool flip, void *dst)
 V_INLINE void walk_row(const ppq_depthwise *k, const uint8_t *src, bool flip, void *dst, int64_t y)
 {
     for (int64_t b = 0; b < k->n_blocks; b++) {
-        walk w = { .k = k, .b = b, .first = ppq_depthwise_first(k, b, BLOCK) };
+        const int64_t first = ppq_depthwise_first(k, b, BLOCK);
+        walk w = { .outside = k->outside,
+                   .packed = k->packed + b * k->block_bytes,
+                   .channels = k->channels,
+                   .width = k->src_size[1],
+                   .n = k->dst_size[1],
+                   .end = epilogue_of(k) };
         for (int i = 0; i < 3; i++) {
             const int64_t at = y * k->stride[0] - k->pad_lo[0] + k->tap[i].y;
-            w.row[i] = at >= 0 && at < k->src_size[0]
-                           ? src + at * k->src_size[1] * k->channels + w.first
-                           : k->outside;
+            const bool inside = at >= 0 && at < k->src_size[0];
+            w.row[i] = inside ? src + at * w.width * w.channels + first : k->outside;
         }
+        uint8_t *to = (uint8_t *) dst + first * (k->to_float ? LANE_BYTES : 1);
         if (k->stride[1] == 1)
-            walk_by_1(&w, flip, dst);
+            walk_by_1(&w, -k->pad_lo[1], flip, to);
         else
-            walk_by_2(&w, flip, dst);
+            walk_by_2(&w, -k->pad_lo[1], flip, to);
     }
 }
 
@@ -261,21 +319,23 @@ enum { GROUP = 1, BLOCK = 64 };
 V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const *tap, int64_t shift,
                         bool flip, void *dst, int64_t at)
 {
-    const int64_t n = PPQ_MIN(k->channels, BLOCK), first = b * BLOCK;
-    const int32_t *w = (const int32_t *) k->weights + first * k->n_taps;
+    const int64_t n = PPQ_MIN(k->channels, BLOCK);
+    const int32_t *start = (const void *) (k->packed + b * k->block_bytes);
+    const float *scale = (const float *) (const void *) (start + BLOCK), *bias = scale + BLOCK;
+    const int32_t *w = (const int32_t *) (const void *) (bias + BLOCK);
     const uint8_t mask = flip ? 0x80 : 0;
     int32_t sum[BLOCK];
-    memcpy(sum, k->start + first, sizeof(sum));
+    memcpy(sum, start, sizeof(sum));
     for (int64_t t = 0; t < k->n_taps; t++, w += BLOCK)
         for (int64_t c = 0; c < n; c++)
             sum[c] += (tap[t][shift + c] ^ mask) * w[c];
     for (int64_t c = 0; c < n; c++) {
-        const vf x = vf_add(vf_mul(vf_from(sum[c]), k->scale[first + c]), k->bias[first + c]);
+        const vf x = vf_add(vf_mul(vf_from(sum[c]), scale[c]), bias[c]);
         const vf y = vf_min(vf_max(x, k->lo), k->hi);
         if (k->to_float)
             ((float *) dst)[at + c] = y;
         else
-            ((uint8_t *) dst)[at + c] = (uint8_t) ((vi_round(y) + k->zero) ^ k->dst_flip);
+            ((uint8_t *) dst)[at + c] = (uint8_t) ((vi_round(y) + k->dst.zero) ^ k->dst.flip);
     }
 }
 

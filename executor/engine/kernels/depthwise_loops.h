@@ -34,14 +34,15 @@ struct ppq_depthwise {
     // other. Taps are then those of the columns, each of three rows and none.
     bool walk;
     bool to_float;
-    uint8_t src_flip, dst_flip;
-    int32_t zero;           // of the result as a value in [0, 255]
-    float lo, hi;           // of the result without its zero point
+    uint8_t src_flip;
+    ppq_q8_raw dst;
+    float lo, hi;           // of float results; else of the result without its zero point
     ppq_depthwise_tap *tap; // n_taps, a multiple of the group
-    void *weights;          // [block][group of taps][part][lane][tap of the group], 4 bytes a lane
-    int32_t *start;         // [block][part][lane]: what the sum starts with
-    float *scale, *bias;    // likewise
-    uint8_t *outside;       // a row of zero points
+    // Per block: [part][lane] what the sum starts with, likewise scales and biases, then weights
+    // [group of taps][part][lane][tap of the group]. A lane has four bytes throughout.
+    uint8_t *packed;
+    int64_t block_bytes;
+    uint8_t *outside; // a row of zero points
 };
 
 static inline int64_t ppq_depthwise_block(const ppq_depthwise_loops *l)
