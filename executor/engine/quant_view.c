@@ -58,6 +58,14 @@ bool ppq_grid_of_var(const ppq_var *v, ppq_grid *out)
            !ppq_var_is_const(v->producer.op->in[0]) && ppq_grid_of_op(v->producer.op, out);
 }
 
+const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *out)
+{
+    if (v->is_output || v->n_uses != 1 || (p->o.tapped && p->o.tapped[v->id]))
+        return NULL;
+    const ppq_op *op = v->uses[0].op;
+    return ppq_op_is(op, "QuantizeLinear") && ppq_grid_of_op(op, out) ? op : NULL;
+}
+
 static bool all_zero(const ppq_tensor *z, int at)
 {
     const unsigned char *b = ppq_tensor_data(z);

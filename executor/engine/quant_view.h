@@ -23,6 +23,10 @@ static inline bool ppq_grid_equal(const ppq_grid *a, const ppq_grid *b)
     return a->scale == b->scale && a->zero == b->zero && a->flipped == b->flipped;
 }
 
+// The QuantizeLinear that is the only reader of float var `v`, with its grid; NULL when somebody
+// else needs the float value.
+const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *out);
+
 // Constant weights on a symmetric int8 grid.
 typedef struct ppq_weights {
     const ppq_tensor *t; // int8

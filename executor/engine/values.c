@@ -69,9 +69,7 @@ int32_t ppq_plan_new_value(ppq_plan *p, const ppq_var *var, ppq_dtype dt, const 
 int32_t ppq_plan_new_alias(ppq_plan *p, const ppq_var *var, ppq_dtype dt, const ppq_shape *s,
                            ppq_layout layout, int32_t of)
 {
-    const int32_t storage = p->values[of]->storage;
-    p->storages[storage]->shared = true;
-    ppq_value *v = new_value(p, var, dt, s, layout, storage);
+    ppq_value *v = new_value(p, var, dt, s, layout, p->values[of]->storage);
     v->flipped = p->values[of]->flipped;
     v->of = of;
     return v->id;

@@ -3,14 +3,6 @@
 // Ops that give the same bytes another shape: no step at all. Between a DQ and a Q of one grid the
 // integers themselves are handed on.
 
-static const ppq_op *only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *g)
-{
-    if (v->is_output || v->n_uses != 1 || (p->o.tapped && p->o.tapped[v->id]))
-        return NULL;
-    const ppq_op *op = v->uses[0].op;
-    return ppq_op_is(op, "QuantizeLinear") && ppq_grid_of_op(op, g) ? op : NULL;
-}
-
 static bool same_bytes(const ppq_plan *p, const ppq_op *op)
 {
     // Dropout's mask, or a shape that does not keep the number of elements, is not ours.
@@ -28,7 +20,7 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
         return PPQ_ERR_UNSUPPORTED;
     const ppq_var *from = op->in[0], *to = op->out[0];
     ppq_grid in, out;
-    const ppq_op *q = only_quantizer(p, to, &out);
+    const ppq_op *q = ppq_only_quantizer(p, to, &out);
     if (q && ppq_grid_of_var(from, &in) && ppq_grid_equal(&in, &out)) {
         from = in.q;
         to = out.q;
@@ -40,6 +32,7 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
         return PPQ_ERR_UNSUPPORTED;
     (void) ppq_plan_new_alias(p, to, ppq_plan_value(p, value)->dtype, &p->shape[to->id],
                               PPQ_LAYOUT_PLAIN, value);
+    p->storages[ppq_plan_value(p, value)->storage]->shared = true;
     ppq_plan_done(p, op);
     return PPQ_OK;
 }
