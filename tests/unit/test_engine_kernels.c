@@ -2,6 +2,7 @@
 // for, and touches nothing else.
 
 #include "executor/engine/kernels/quantize.h"
+#include "executor/engine/kernels/requantize.h"
 #include "tests/unit/kernel_fixture.h"
 
 START_TEST(levels_have_names)
@@ -148,6 +149,95 @@ START_TEST(images_become_padded_pixels)
 }
 END_TEST
 
+// ---- tables ------------------------------------------------------------------------------------
+
+static float swish(float x, const void *user)
+{
+    return x / (1 + expf(-x * *(const float *) user));
+}
+
+START_TEST(tables_are_functions_of_bytes)
+{
+    ppq_rng r = ppq_rng_seed(23, 0);
+    for (int n = 0; n < 700; n++) {
+        const ppq_q8 src = random_q8(&r), dst = random_q8(&r);
+        const float slope = (float) ppq_rng_uniform(&r);
+        uint8_t table[PPQ_LUT_SIZE];
+        ppq_lut_build(&src, &dst, swish, &slope, table);
+        uint8_t *x = random_bytes(&r, (size_t) n), *want = malloc((size_t) n + 1);
+        for (int i = 0; i < n; i++)
+            want[i] = real_to_byte(&dst, swish(byte_to_real(&src, x[i]), &slope));
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new((size_t) n), z = area_new((size_t) n);
+            ppq_lut_run(isa, table, x, y.bytes, n);
+            area_check(&y, want, "table", isa);
+            memcpy(z.bytes, x, (size_t) n);
+            ppq_lut_run(isa, table, z.bytes, z.bytes, n);
+            area_check(&z, want, "table in place", isa);
+            area_end(&y);
+            area_end(&z);
+        }
+        free(x);
+        free(want);
+    }
+}
+END_TEST
+
+// Every byte through tables of random bytes.
+START_TEST(every_entry_of_a_table_counts)
+{
+    ppq_rng r = ppq_rng_seed(24, 0);
+    uint8_t x[1024], want[1024];
+    for (int k = 0; k < 50; k++) {
+        uint8_t *table = random_bytes(&r, PPQ_LUT_SIZE);
+        for (int i = 0; i < 1024; i++) {
+            x[i] = (uint8_t) (i + k);
+            want[i] = table[x[i]];
+        }
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new(1024);
+            ppq_lut_run(isa, table, x, y.bytes, 1024);
+            area_check(&y, want, "table", isa);
+            area_end(&y);
+        }
+        free(table);
+    }
+}
+END_TEST
+
+START_TEST(requantize_fills_rows)
+{
+    ppq_rng r = ppq_rng_seed(25, 0);
+    for (int k = 0; k < 500; k++) {
+        const ppq_q8 src = random_q8(&r), dst = random_int(&r, 0, 3) ? random_q8(&r) : src;
+        const int n_rows = random_int(&r, 0, 5), n_cols = random_int(&r, 0, 200);
+        const int src_stride = n_cols + random_int(&r, 0, 1) * random_int(&r, 0, 9);
+        const int dst_stride = n_cols + random_int(&r, 0, 1) * random_int(&r, 0, 9);
+        const size_t src_size = (size_t) (n_rows ? (n_rows - 1) * src_stride + n_cols : 0);
+        const size_t dst_size = (size_t) (n_rows ? (n_rows - 1) * dst_stride + n_cols : 0);
+        uint8_t *x = random_bytes(&r, src_size), *want = malloc(dst_size + 1);
+        memset(want, GUARD_BYTE, dst_size);
+        for (int i = 0; i < n_rows; i++)
+            for (int j = 0; j < n_cols; j++)
+                want[i * dst_stride + j] =
+                    real_to_byte(&dst, byte_to_real(&src, x[i * src_stride + j]));
+        ppq_requantize q;
+        ppq_requantize_prepare(&src, &dst, &q);
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new(dst_size);
+            ppq_requantize_run(isa, &q, x, src_stride, y.bytes, dst_stride, n_rows, n_cols);
+            area_check(&y, want, "requantize", isa);
+            area_end(&y);
+        }
+        free(x);
+        free(want);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const test_entry tests[] = {
@@ -155,6 +245,9 @@ int main(void)
         { quantize_is_quantfn, 1 },
         { dequantize_is_its_definition, 1 },
         { images_become_padded_pixels, 1 },
+        { tables_are_functions_of_bytes, 1 },
+        { every_entry_of_a_table_counts, 1 },
+        { requantize_fills_rows, 1 },
     };
     return run_tests("engine-kernels", tests, PPQ_COUNT(tests));
 }
