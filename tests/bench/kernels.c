@@ -253,7 +253,7 @@ static void bench_all_depthwise(ppq_isa isa)
 typedef struct stream {
     ppq_isa isa;
     ppq_q8 q;
-    ppq_image image;
+    ppq_q8_image image;
     float *real;
     uint8_t *bytes;
     int64_t n;
@@ -274,7 +274,8 @@ static void dequantize_run(void *user)
 static void image_run(void *user)
 {
     const stream *s = user;
-    ppq_image_quantize(s->isa, &s->image, &s->q, s->real, s->bytes, 0, ppq_image_rows(&s->image));
+    ppq_q8_image_quantize(s->isa, &s->image, &s->q, s->real, s->bytes, 0,
+                          ppq_q8_image_rows(&s->image));
 }
 
 static theirs reorder_theirs(const ppq_dnnl_md *src, const ppq_dnnl_md *dst, bool back, stream *s)

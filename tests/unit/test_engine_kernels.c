@@ -1,6 +1,7 @@
 // The engine's own kernels: every level of instructions gives the bytes that the definition asks
 // for, and touches nothing else.
 
+#include "executor/engine/kernels/binary.h"
 #include "executor/engine/kernels/quantize.h"
 #include "executor/engine/kernels/requantize.h"
 #include "tests/unit/kernel_fixture.h"
@@ -95,39 +96,39 @@ START_TEST(dequantize_is_its_definition)
 END_TEST
 
 // The result by definition; `at` gives the byte of a channel at a position of the source.
-static void image_naive(const ppq_image *m, uint8_t zero, const uint8_t *src, uint8_t *dst)
+static void image_naive(const ppq_q8_image *m, uint8_t zero, const uint8_t *src, uint8_t *dst)
 {
     const int64_t columns = m->left + m->width + m->right;
-    for (int64_t y = 0; y < ppq_image_rows(m); y++)
+    for (int64_t y = 0; y < ppq_q8_image_rows(m); y++)
         for (int64_t x = 0; x < columns; x++)
-            for (int64_t c = 0; c < PPQ_PIXEL; c++) {
+            for (int64_t c = 0; c < PPQ_Q8_PIXEL; c++) {
                 const int64_t sy = y - m->top, sx = x - m->left;
                 const bool inside =
                     c < m->channels && sy >= 0 && sy < m->height && sx >= 0 && sx < m->width;
-                dst[(y * columns + x) * PPQ_PIXEL + c] =
+                dst[(y * columns + x) * PPQ_Q8_PIXEL + c] =
                     inside ? src[(c * m->height + sy) * m->width + sx] : zero;
             }
 }
 
-static void check_image(const ppq_image *m, ppq_rng *r)
+static void check_image(const ppq_q8_image *m, ppq_rng *r)
 {
     ppq_q8 q = random_q8(r);
     const size_t n = (size_t) (m->channels * m->height * m->width);
     float *x = malloc((n ? n : 1) * sizeof(*x));
-    uint8_t *bytes = malloc(n ? n : 1), *want = malloc(ppq_image_bytes(m) + 1);
+    uint8_t *bytes = malloc(n ? n : 1), *want = malloc(ppq_q8_image_bytes(m) + 1);
     for (size_t i = 0; i < n; i++) {
         x[i] = random_real(r, &q);
         bytes[i] = real_to_byte(&q, x[i]);
     }
     image_naive(m, (uint8_t) q.zero, bytes, want);
-    const int64_t rows = ppq_image_rows(m), half = rows / 2;
+    const int64_t rows = ppq_q8_image_rows(m), half = rows / 2;
     FOR_EACH_ISA(isa)
     {
-        area y = area_new(ppq_image_bytes(m)), z = area_new(ppq_image_bytes(m));
-        ppq_image_quantize(isa, m, &q, x, y.bytes, half, rows);
-        ppq_image_quantize(isa, m, &q, x, y.bytes, 0, half);
+        area y = area_new(ppq_q8_image_bytes(m)), z = area_new(ppq_q8_image_bytes(m));
+        ppq_q8_image_quantize(isa, m, &q, x, y.bytes, half, rows);
+        ppq_q8_image_quantize(isa, m, &q, x, y.bytes, 0, half);
         area_check(&y, want, "image", isa);
-        ppq_image_interleave(isa, m, (uint8_t) q.zero, bytes, z.bytes, 0, rows);
+        ppq_q8_image_interleave(isa, m, (uint8_t) q.zero, bytes, z.bytes, 0, rows);
         area_check(&z, want, "image of bytes", isa);
         area_end(&y);
         area_end(&z);
@@ -141,9 +142,9 @@ START_TEST(images_become_padded_pixels)
 {
     ppq_rng r = ppq_rng_seed(22, 0);
     for (int k = 0; k < 200; k++) {
-        const ppq_image m = { random_int(&r, 1, 4), random_int(&r, 0, 9), random_int(&r, 0, 70),
-                              random_int(&r, 0, 3), random_int(&r, 0, 3), random_int(&r, 0, 3),
-                              random_int(&r, 0, 3) };
+        const ppq_q8_image m = { random_int(&r, 1, 4), random_int(&r, 0, 9), random_int(&r, 0, 70),
+                                 random_int(&r, 0, 3), random_int(&r, 0, 3), random_int(&r, 0, 3),
+                                 random_int(&r, 0, 3) };
         check_image(&m, &r);
     }
 }
@@ -223,17 +224,93 @@ START_TEST(requantize_fills_rows)
             for (int j = 0; j < n_cols; j++)
                 want[i * dst_stride + j] =
                     real_to_byte(&dst, byte_to_real(&src, x[i * src_stride + j]));
-        ppq_requantize q;
-        ppq_requantize_prepare(&src, &dst, &q);
+        ppq_q8_requantize q;
+        ppq_q8_requantize_prepare(&src, &dst, &q);
         FOR_EACH_ISA(isa)
         {
             area y = area_new(dst_size);
-            ppq_requantize_run(isa, &q, x, src_stride, y.bytes, dst_stride, n_rows, n_cols);
+            ppq_q8_requantize_run(isa, &q, x, src_stride, y.bytes, dst_stride, n_rows, n_cols);
             area_check(&y, want, "requantize", isa);
             area_end(&y);
         }
         free(x);
         free(want);
+    }
+}
+END_TEST
+
+// ---- arithmetic --------------------------------------------------------------------------------
+
+static uint8_t binary_naive(const ppq_q8_binary *k, uint8_t a, uint8_t b)
+{
+    const float x = byte_to_real(&k->a, a), y = byte_to_real(&k->b, b);
+    const float z[PPQ_Q8_ALG_COUNT] = { x + y, x - y, x * y, x / y };
+    return real_to_byte(&k->dst, z[k->alg]);
+}
+
+static ppq_q8_binary random_binary(ppq_rng *r)
+{
+    return (ppq_q8_binary){ (ppq_q8_alg) random_int(r, 0, PPQ_Q8_ALG_COUNT - 1), random_q8(r),
+                            random_q8(r), random_q8(r) };
+}
+
+START_TEST(arithmetic_is_that_of_real_numbers)
+{
+    ppq_rng r = ppq_rng_seed(26, 0);
+    for (int n = 0; n < 600; n++) {
+        const ppq_q8_binary k = random_binary(&r);
+        const int n_rows = random_int(&r, 0, 4), n_cols = random_int(&r, 0, 150);
+        const int a_stride = random_int(&r, 0, 2) ? n_cols : random_int(&r, 0, 1) * (n_cols + 3);
+        const int b_stride = random_int(&r, 0, 1) ? n_cols : random_int(&r, 0, 1) * (n_cols + 5);
+        const int last = n_rows ? n_rows - 1 : 0;
+        uint8_t *a = random_bytes(&r, (size_t) (last * a_stride + n_cols));
+        uint8_t *b = random_bytes(&r, (size_t) (last * b_stride + n_cols));
+        const size_t size = (size_t) (n_rows * n_cols);
+        uint8_t *want = malloc(size + 1);
+        for (int i = 0; i < n_rows; i++)
+            for (int j = 0; j < n_cols; j++)
+                want[i * n_cols + j] = binary_naive(&k, a[i * a_stride + j], b[i * b_stride + j]);
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new(size);
+            ppq_q8_binary_run(isa, &k, a, a_stride, b, b_stride, y.bytes, n_rows, n_cols);
+            area_check(&y, want, "arithmetic", isa);
+            if (a_stride == n_cols) {
+                memcpy(y.bytes, a, size);
+                ppq_q8_binary_run(isa, &k, y.bytes, n_cols, b, b_stride, y.bytes, n_rows, n_cols);
+                area_check(&y, want, "arithmetic in place", isa);
+            }
+            area_end(&y);
+        }
+        free(a);
+        free(b);
+        free(want);
+    }
+}
+END_TEST
+
+// All pairs of bytes.
+START_TEST(single_operands_are_repeated)
+{
+    ppq_rng r = ppq_rng_seed(27, 0);
+    uint8_t x[256], want[256];
+    for (int i = 0; i < 256; i++)
+        x[i] = (uint8_t) i;
+    for (int n = 0; n < 40; n++) {
+        const ppq_q8_binary k = random_binary(&r);
+        for (int single = 0; single < 256; single++) {
+            const bool a_is_single = random_int(&r, 0, 1);
+            for (int i = 0; i < 256; i++)
+                want[i] = a_is_single ? binary_naive(&k, (uint8_t) single, x[i])
+                                      : binary_naive(&k, x[i], (uint8_t) single);
+            FOR_EACH_ISA(isa)
+            {
+                area y = area_new(256);
+                ppq_q8_binary_run_scalar(isa, &k, a_is_single, (uint8_t) single, x, y.bytes, 256);
+                area_check(&y, want, "arithmetic with one byte", isa);
+                area_end(&y);
+            }
+        }
     }
 }
 END_TEST
@@ -248,6 +325,8 @@ int main(void)
         { tables_are_functions_of_bytes, 1 },
         { every_entry_of_a_table_counts, 1 },
         { requantize_fills_rows, 1 },
+        { arithmetic_is_that_of_real_numbers, 1 },
+        { single_operands_are_repeated, 1 },
     };
     return run_tests("engine-kernels", tests, PPQ_COUNT(tests));
 }
