@@ -2,6 +2,7 @@
 // for, and touches nothing else.
 
 #include "executor/engine/kernels/binary.h"
+#include "executor/engine/kernels/pool.h"
 #include "executor/engine/kernels/quantize.h"
 #include "executor/engine/kernels/requantize.h"
 #include "tests/unit/kernel_fixture.h"
@@ -315,6 +316,110 @@ START_TEST(single_operands_are_repeated)
 }
 END_TEST
 
+// ---- pools -------------------------------------------------------------------------------------
+
+// The sum or maximum of one window and how many positions it has.
+typedef struct window_facts {
+    int32_t sum, most, n_inside, n_padded;
+} window_facts;
+
+static window_facts window_naive(const ppq_q8_pool *k, const uint8_t *image, int64_t y, int64_t x,
+                                 int64_t c)
+{
+    window_facts f = { .most = k->src.is_signed ? -128 : 0 };
+    for (int64_t i = 0; i < k->kernel[0]; i++)
+        for (int64_t j = 0; j < k->kernel[1]; j++) {
+            const int64_t sy = y * k->stride[0] - k->pad_lo[0] + i * k->dilation[0];
+            const int64_t sx = x * k->stride[1] - k->pad_lo[1] + j * k->dilation[1];
+            f.n_padded += sy < k->src_size[0] + k->pad_hi[0] && sx < k->src_size[1] + k->pad_hi[1];
+            if (sy < 0 || sy >= k->src_size[0] || sx < 0 || sx >= k->src_size[1])
+                continue;
+            const uint8_t b = image[(sy * k->src_size[1] + sx) * k->channels + c];
+            const int32_t q = k->src.is_signed ? (int8_t) b : b;
+            f.n_inside++;
+            f.sum += q - k->src.zero;
+            f.most = PPQ_MAX(f.most, q);
+        }
+    return f;
+}
+
+static float mean_naive(const ppq_q8_pool *k, const window_facts *f)
+{
+    const int32_t n = k->include_pad ? f->n_padded : f->n_inside;
+    return (float) f->sum * k->src.scale / (float) PPQ_MAX(n, 1);
+}
+
+static void pool_naive(const ppq_q8_pool *k, int64_t batch, const uint8_t *src, void *average,
+                       uint8_t *most)
+{
+    int64_t at = 0;
+    for (int64_t n = 0; n < batch; n++) {
+        const uint8_t *image = src + n * k->src_size[0] * k->src_size[1] * k->channels;
+        for (int64_t y = 0; y < k->dst_size[0]; y++)
+            for (int64_t x = 0; x < k->dst_size[1]; x++)
+                for (int64_t c = 0; c < k->channels; c++, at++) {
+                    const window_facts f = window_naive(k, image, y, x, c);
+                    most[at] = (uint8_t) f.most;
+                    if (k->to_float)
+                        ((float *) average)[at] = mean_naive(k, &f);
+                    else
+                        ((uint8_t *) average)[at] = real_to_byte(&k->dst, mean_naive(k, &f));
+                }
+    }
+}
+
+static void check_pool(const ppq_q8_pool *k, int64_t batch, ppq_rng *r)
+{
+    const size_t n = (size_t) (batch * k->dst_size[0] * k->dst_size[1] * k->channels);
+    const size_t bytes = n * (k->to_float ? sizeof(float) : 1);
+    uint8_t *src =
+        random_bytes(r, (size_t) (batch * k->src_size[0] * k->src_size[1] * k->channels));
+    uint8_t *average = malloc(bytes + 1), *most = malloc(n + 1);
+    pool_naive(k, batch, src, average, most);
+    const int64_t rows = batch * k->dst_size[0], part = rows / 3;
+    FOR_EACH_ISA(isa)
+    {
+        area y = area_new(bytes), z = area_new(n);
+        ppq_q8_pool_average(isa, k, src, y.bytes, part, rows);
+        ppq_q8_pool_average(isa, k, src, y.bytes, 0, part);
+        area_check(&y, average, "average", isa);
+        ppq_q8_pool_max(isa, k, src, z.bytes, part, rows);
+        ppq_q8_pool_max(isa, k, src, z.bytes, 0, part);
+        area_check(&z, most, "maximum", isa);
+        area_end(&y);
+        area_end(&z);
+    }
+    free(src);
+    free(average);
+    free(most);
+}
+
+START_TEST(pools_are_their_definition)
+{
+    ppq_rng r = ppq_rng_seed(28, (uint64_t) _i);
+    for (int n = 0; n < 200; n++) {
+        ppq_q8_pool k = { .channels = random_int(&r, 1, 140),
+                          .src = random_q8(&r),
+                          .dst = random_q8(&r),
+                          .to_float = random_int(&r, 0, 3) == 0,
+                          .include_pad = random_int(&r, 0, 1) };
+        const bool global = random_int(&r, 0, 3) == 0;
+        for (int d = 0; d < 2; d++) {
+            k.src_size[d] = random_int(&r, 1, 9);
+            k.kernel[d] = global ? k.src_size[d] : random_int(&r, 1, 4);
+            k.stride[d] = global ? 1 : random_int(&r, 1, 3);
+            k.dilation[d] = global ? 1 : random_int(&r, 1, 2);
+            k.pad_lo[d] = global ? 0 : random_int(&r, 0, 5);
+            k.pad_hi[d] = global ? 0 : random_int(&r, 0, 3);
+            const int64_t room =
+                k.src_size[d] + k.pad_lo[d] + k.pad_hi[d] - (k.kernel[d] - 1) * k.dilation[d] - 1;
+            k.dst_size[d] = room < 0 ? 1 : room / k.stride[d] + 1 + (global ? 0 : n % 2);
+        }
+        check_pool(&k, random_int(&r, 1, 2), &r);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const test_entry tests[] = {
@@ -327,6 +432,7 @@ int main(void)
         { requantize_fills_rows, 1 },
         { arithmetic_is_that_of_real_numbers, 1 },
         { single_operands_are_repeated, 1 },
+        { pools_are_their_definition, 3 },
     };
     return run_tests("engine-kernels", tests, PPQ_COUNT(tests));
 }

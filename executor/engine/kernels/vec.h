@@ -47,6 +47,7 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm512_slli_epi32(a, 8); }
+V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm512_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm512_cvtepi32_ps(a); }
 V_INLINE vi vi_round(vf a) { return _mm512_cvtps_epi32(a); }
 V_INLINE vi vi_load_bytes(const uint8_t *p)
@@ -93,6 +94,7 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm256_slli_epi32(a, 8); }
+V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm256_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm256_cvtepi32_ps(a); }
 V_INLINE vi vi_round(vf a) { return _mm256_cvtps_epi32(a); }
 V_INLINE vi vi_load_bytes(const uint8_t *p)
@@ -139,6 +141,15 @@ V_INLINE vi vi_sub(vi a, vi b) { return a - b; }
 V_INLINE vi vi_or(vi a, vi b) { return a | b; }
 V_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
 V_INLINE vi vi_shl8(vi a) { return (int32_t) ((uint32_t) a << 8); }
+V_INLINE vi vi_max_bytes(vi a, vi b)
+{
+    uint8_t x[4], y[4];
+    vi_store(x, a);
+    vi_store(y, b);
+    for (int i = 0; i < 4; i++)
+        x[i] = x[i] > y[i] ? x[i] : y[i];
+    return vi_load(x);
+}
 V_INLINE vf vf_from(vi a) { return (float) a; }
 V_INLINE vi vi_round(vf a) { return (int32_t) lrintf(a); }
 V_INLINE vi vi_load_bytes(const uint8_t *p) { return *p; }
