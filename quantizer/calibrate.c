@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "core/parallel.h"
+#include "executor/engine/engine.h"
 #include "executor/exec.h"
 #include "quantizer/stats.h"
 
-// ---- one TQC and its statistics ----------------------------------------------------------------
+// ---- one TQC and its statistics -------------------------------------------------------------
 
 typedef struct entry {
+    struct entry *next_of_var;
     ppq_tqc *tqc;
     const ppq_op *op;
     const ppq_var *var;
@@ -80,8 +82,7 @@ static ppq_status observe_gathered(entry *e, const runs *r, const float *x,
         for (int64_t o = 0; o < r->outer; o++)
             for (int64_t c = 0; c < k; c++)
                 for (int64_t i = 0; i < r->inner; i++)
-                    buf[c * n + o * r->inner + i] =
-                        x[(o * r->channels + c0 + c) * r->inner + i];
+                    buf[c * n + o * r->inner + i] = x[(o * r->channels + c0 + c) * r->inner + i];
         for (int64_t c = 0; c < k; c++)
             ppq_stats_observe(e->stats[c0 + c], buf + c * n, n, scratch);
     }
@@ -118,8 +119,8 @@ static ppq_status render(entry *e, ppq_diag *d)
                             "tensor '%s' of op '%s' holds NaN or infinity in %llu of %llu values",
                             e->var->name, e->op->name, (unsigned long long) r.nonfinite,
                             (unsigned long long) r.count);
-        PPQ_TRY(e->tqc->observer->render(e->stats[c], &e->tqc->fmt, &e->scale[c], &e->offset[c],
-                                         d));
+        PPQ_TRY(
+            e->tqc->observer->render(e->stats[c], &e->tqc->fmt, &e->scale[c], &e->offset[c], d));
     }
     return PPQ_OK;
 }
@@ -140,16 +141,20 @@ static void entry_fini(entry *e)
     pthread_mutex_destroy(&e->lock);
 }
 
-// ---- all of them ---------------------------------------------------------------------------------
+// ---- all of them ----------------------------------------------------------------------------
 
 typedef struct calibration {
     entry *entries;
     size_t n;
-    entry **by_tqc; // per TQC id
+    entry **by_tqc;              // per TQC id
     ppq_stats_scratch **scratch; // per worker
     ppq_diag *d;
     // activations
-    ppq_exec *exec;
+    entry **by_var;       // per var id: the first that looks at it
+    ppq_engine *engine;   // for samples of the first one's shapes
+    ppq_shape *shapes;    // [n_inputs], those
+    ppq_exec *exec;       // for the others; made when one comes
+    pthread_mutex_t lock; // while it is made
     const ppq_graph *g;
     const ppq_calib_source *data;
     const ppq_progress *progress;
@@ -232,7 +237,7 @@ static void keep_histograms(const calibration *c, ppq_histograms *keep)
     }
 }
 
-// ---- constants -----------------------------------------------------------------------------------
+// ---- constants ------------------------------------------------------------------------------
 
 static void observe_constant(void *user, int64_t i, int worker)
 {
@@ -263,7 +268,7 @@ ppq_status ppq_calibrate_parameters(ppq_graph *g, int n_threads, ppq_diag *d)
     return st;
 }
 
-// ---- activations ---------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 typedef struct watcher {
     calibration *c;
@@ -284,16 +289,66 @@ static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
     return entry_of(w->c, op, side, slot) != NULL;
 }
 
+static ppq_status carries_no_float(const calibration *c, const ppq_op *op, ppq_dtype dt)
+{
+    return ppq_fail(c->d, PPQ_ERR_MODEL, (ppq_loc){ .stage = "calibrate", .op = op->name },
+                    "op '%s' is to be quantized but carries %s", op->name, ppq_dtype_name(dt));
+}
+
 static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
                       const ppq_tensor *quant)
 {
     (void) quant;
     watcher *w = user;
     if (raw->dtype != PPQ_DT_F32)
-        return ppq_fail(w->c->d, PPQ_ERR_MODEL, (ppq_loc){ .stage = "calibrate", .op = op->name },
-                        "op '%s' is to be quantized but carries %s", op->name,
-                        ppq_dtype_name(raw->dtype));
+        return carries_no_float(w->c, op, raw->dtype);
     return observe(entry_of(w->c, op, side, slot), raw, w->c->scratch[w->worker], w->c->d);
+}
+
+static bool wants_var(void *user, const ppq_var *v)
+{
+    const watcher *w = user;
+    return w->c->by_var[v->id] != NULL;
+}
+
+static ppq_status see_var(void *user, const ppq_var *v, const ppq_tensor *value)
+{
+    watcher *w = user;
+    for (entry *e = w->c->by_var[v->id]; e; e = e->next_of_var) {
+        if (value->dtype != PPQ_DT_F32)
+            return carries_no_float(w->c, e->op, value->dtype);
+        PPQ_TRY(observe(e, value, w->c->scratch[w->worker], w->c->d));
+    }
+    return PPQ_OK;
+}
+
+// The engine runs one set of shapes; samples of any other go through the executor.
+static bool fits_engine(const calibration *c, const ppq_tensor *in)
+{
+    for (int32_t i = 0; i < c->g->n_inputs; i++)
+        if (!ppq_shape_equal(&c->shapes[i], &in[i].shape))
+            return false;
+    return true;
+}
+
+static ppq_status need_exec(calibration *c)
+{
+    const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT, .n_threads = 1 };
+    pthread_mutex_lock(&c->lock);
+    const ppq_status st = c->exec ? PPQ_OK : ppq_exec_create(c->g, &o, &c->exec, c->d);
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}
+
+static ppq_status run_tensors(calibration *c, ppq_tensor *in, ppq_tensor *out, int worker)
+{
+    watcher w = { c, worker };
+    const ppq_exec_hook hook = { &w, wants, see };
+    const ppq_engine_tap tap = { &w, wants_var, see_var };
+    if (fits_engine(c, in))
+        return ppq_engine_run(c->engine, in, out, &tap, NULL, c->d);
+    PPQ_TRY(need_exec(c));
+    return ppq_exec_run(c->exec, in, out, &hook, c->d);
 }
 
 static ppq_status run_sample(calibration *c, int64_t i, int worker)
@@ -302,11 +357,9 @@ static ppq_status run_sample(calibration *c, int64_t i, int worker)
     ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
     if (!t)
         abort();
-    watcher w = { c, worker };
-    const ppq_exec_hook hook = { &w, wants, see };
     ppq_status st = c->data->get(c->data->user, i, t, c->d);
     if (st == PPQ_OK)
-        st = ppq_exec_run(c->exec, t, t + n_in, &hook, c->d);
+        st = run_tensors(c, t, t + n_in, worker);
     for (size_t k = 0; k < n_in + n_out; k++)
         ppq_tensor_unref(&t[k]);
     free(t);
@@ -326,6 +379,53 @@ static void one_sample(void *user, int64_t i, int worker)
         c->progress->report(c->progress->user, "calibrate", done, c->data->n_samples);
 }
 
+// An engine for the first sample's shapes, which shows every tensor that somebody looks at.
+static ppq_status make_engine(calibration *c)
+{
+    const size_t n_in = (size_t) c->g->n_inputs, n_vars = c->g->n_vars;
+    ppq_tensor *in = calloc(n_in + 1, sizeof(*in));
+    bool *tapped = calloc(n_vars + 1, sizeof(*tapped));
+    c->by_var = calloc(n_vars + 1, sizeof(*c->by_var));
+    c->shapes = calloc(n_in + 1, sizeof(*c->shapes));
+    if (!in || !tapped || !c->by_var || !c->shapes)
+        abort();
+    for (size_t i = c->n; i-- > 0;) {
+        entry *e = &c->entries[i];
+        e->next_of_var = c->by_var[e->var->id];
+        c->by_var[e->var->id] = e;
+        tapped[e->var->id] = true;
+    }
+    // One thread per sample: no waiting for each other inside an op, and every sample's numbers are
+    // those of a single thread.
+    const ppq_engine_opts o = { .n_threads = 1, .shapes = c->shapes, .tapped = tapped };
+    ppq_status st = c->data->get(c->data->user, 0, in, c->d);
+    for (size_t i = 0; st == PPQ_OK && i < n_in; i++)
+        c->shapes[i] = in[i].shape;
+    if (st == PPQ_OK)
+        st = ppq_engine_create(c->g, &o, &c->engine, c->d);
+    for (size_t i = 0; i < n_in; i++)
+        ppq_tensor_unref(&in[i]);
+    free(in);
+    free(tapped);
+    return st;
+}
+
+static ppq_status run_samples(calibration *c, int n_threads)
+{
+    pthread_mutex_init(&c->lock, NULL);
+    ppq_status st = make_engine(c);
+    if (st == PPQ_OK) {
+        ppq_parallel_for(n_threads, c->data->n_samples, one_sample, c);
+        st = (ppq_status) atomic_load(&c->failed);
+    }
+    ppq_engine_destroy(c->engine);
+    ppq_exec_destroy(c->exec);
+    pthread_mutex_destroy(&c->lock);
+    free(c->by_var);
+    free(c->shapes);
+    return st;
+}
+
 ppq_status ppq_calibrate_activations(ppq_graph *g, const ppq_calib_source *data, int n_threads,
                                      const ppq_progress *progress, ppq_histograms *keep,
                                      ppq_diag *d)
@@ -337,22 +437,11 @@ ppq_status ppq_calibrate_activations(ppq_graph *g, const ppq_calib_source *data,
     c.progress = progress;
     for (size_t i = 0; i < c.n; i++)
         c.entries[i].histogram = keep != NULL;
-    ppq_status st = PPQ_OK;
-    if (c.n) {
-        // One thread per sample: no waiting for each other inside an op, and every sample's
-        // numbers are those of a single thread.
-        const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT, .n_threads = 1 };
-        st = ppq_exec_create(g, &o, &c.exec, d);
-        if (st == PPQ_OK) {
-            ppq_parallel_for(n_threads, data->n_samples, one_sample, &c);
-            st = (ppq_status) atomic_load(&c.failed);
-        }
-        ppq_exec_destroy(c.exec);
-        if (st == PPQ_OK)
-            st = render_all(&c, g->arena, n_threads, d);
-        if (st == PPQ_OK && keep)
-            keep_histograms(&c, keep);
-    }
+    ppq_status st = c.n ? run_samples(&c, n_threads) : PPQ_OK;
+    if (st == PPQ_OK && c.n)
+        st = render_all(&c, g->arena, n_threads, d);
+    if (st == PPQ_OK && c.n && keep)
+        keep_histograms(&c, keep);
     calibration_fini(&c, n_threads);
     return st;
 }

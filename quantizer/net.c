@@ -2,9 +2,7 @@
 #include <string.h>
 
 #include "core/settings.h"
-#include "executor/dnnl/compat.h"
 #include "executor/engine/engine.h"
-#include "executor/engine/kernels/cpu.h"
 #include "executor/exec.h"
 #include "quantizer/api_common.h"
 #include "quantizer/data/data.h"
@@ -13,8 +11,7 @@
 
 // Running models, for the public API.
 
-// ---- arrays
-// --------------------------------------------------------------------------------------
+// ---- arrays ---------------------------------------------------------------------------------
 
 static ppq_status to_array(const ppq_tensor *t, ppq_array *out)
 {
@@ -79,8 +76,7 @@ void ppq_array_free(ppq_array *a)
     *a = (ppq_array){ 0 };
 }
 
-// ---- nets
-// ----------------------------------------------------------------------------------------
+// ---- nets -----------------------------------------------------------------------------------
 
 // A plan for one set of input shapes.
 typedef struct plan {
@@ -111,10 +107,7 @@ static ppq_status cap_isa(const char *name, ppq_diag *d)
         return ppq_fail(d, PPQ_ERR_ARG, (ppq_loc){ .stage = "--isa" },
                         "'%s' is no instruction set level; there are avx2, avx512, vnni, native",
                         name);
-    if (!ppq_dnnl_cap_isa(isa == PPQ_ISA_PORTABLE ? PPQ_DNNL_ISA_SSE41
-                          : isa == PPQ_ISA_AVX2   ? PPQ_DNNL_ISA_AVX2
-                          : isa == PPQ_ISA_AVX512 ? PPQ_DNNL_ISA_AVX512
-                                                  : PPQ_DNNL_ISA_VNNI))
+    if (!ppq_engine_cap_isa(isa))
         return ppq_fail(d, PPQ_ERR_STATE, (ppq_loc){ .stage = "--isa" },
                         "the instruction set must be capped before the first model runs");
     return PPQ_OK;
@@ -279,8 +272,7 @@ static ppq_status find_plan(ppq_net *n, const ppq_tensor *in, plan **out)
     return PPQ_OK;
 }
 
-// ---- watching
-// ------------------------------------------------------------------------------------
+// ---- watching -------------------------------------------------------------------------------
 
 typedef struct watcher {
     ppq_watch_fn fn;
@@ -322,8 +314,7 @@ static ppq_status tapped(void *user, const ppq_var *v, const ppq_tensor *value)
     return v->is_input ? PPQ_OK : show(user, v, value);
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 static ppq_status run(ppq_net *n, const ppq_tensor *in, ppq_tensor *out, watcher *w)
 {
@@ -363,8 +354,15 @@ ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watc
     return ppq_result_of(st);
 }
 
-// ---- what the plan is
-// ----------------------------------------------------------------------------
+// ---- what the plan is -----------------------------------------------------------------------
+
+const char *ppq_isa_in_use(int *exact)
+{
+    bool e;
+    const char *name = ppq_engine_isa(&e);
+    *exact = e;
+    return name;
+}
 
 int ppq_net_get_info(const ppq_net *n, ppq_net_info *out)
 {

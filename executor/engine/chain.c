@@ -5,7 +5,7 @@
 
 #include "executor/engine/step.h"
 
-// ---- what can become a post-op -----------------------------------------------------------------
+// ---- what can become a post-op --------------------------------------------------------------
 
 static bool scalar_in(const ppq_op *op, int32_t k, double *out)
 {
@@ -64,8 +64,7 @@ static bool activation(const ppq_op *op, ppq_dnnl_post *out)
     return true;
 }
 
-// ---- operands
-// ------------------------------------------------------------------------------------
+// ---- operands -------------------------------------------------------------------------------
 
 static bool computed(const ppq_plan *p, const ppq_var *v)
 {
@@ -100,8 +99,7 @@ static const ppq_var *other_input(const ppq_op *op, const ppq_var *v)
     return op->in[0] == v ? op->in[1] : op->in[0];
 }
 
-// ---- following
-// -----------------------------------------------------------------------------------
+// ---- following ------------------------------------------------------------------------------
 
 static const ppq_op *only_reader(const ppq_plan *p, const ppq_var *v)
 {

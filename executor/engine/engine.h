@@ -2,6 +2,7 @@
 #define PPQ_EXECUTOR_ENGINE_ENGINE_H
 
 #include "core/graph.h"
+#include "executor/engine/kernels/cpu.h"
 
 // Runs a model for real: a graph with QuantizeLinear/DequantizeLinear pairs becomes a plan of fused
 // oneDNN operations and own kernels on integers, with packed weights and planned memory; what has
@@ -11,17 +12,18 @@
 // most one quantum, given the same integers at the step's inputs. On a CPU without VNNI products
 // of uint8 and int8 are added in saturating 16 bits; ppq_engine_info counts the ops concerned.
 //
-// An engine is made for the shapes that the graph's inputs have, which must be known. It keeps what
+// An engine is made for one set of input shapes, which must be known. It keeps what
 // it needs of the graph's constants; the graph must outlive it. Its results do not depend on
 // the number of threads.
 typedef struct ppq_engine ppq_engine;
 
 typedef struct ppq_engine_opts {
-    int n_threads;      // 0: 1
-    int isa;            // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
-    bool exact;         // ops whose sums could saturate on this CPU run in float
-    bool eager;         // take every op to integers, even where a lone one costs more than it saves
-    const bool *tapped; // [g->n_vars] vars that must exist for the tap; NULL: none
+    int n_threads; // 0: 1
+    int isa;       // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
+    bool exact;    // ops whose sums could saturate on this CPU run in float
+    bool eager;    // take every op to integers, even where a lone one costs more than it saves
+    const ppq_shape *shapes; // [g->n_inputs], of the inputs; NULL: those the graph states
+    const bool *tapped;      // [g->n_vars] vars that must exist for the tap; NULL: none
 } ppq_engine_opts;
 
 typedef struct ppq_engine_info {
@@ -48,6 +50,11 @@ typedef struct ppq_engine_tap {
     bool (*wants)(void *user, const ppq_var *v);
     ppq_status (*see)(void *user, const ppq_var *v, const ppq_tensor *value);
 } ppq_engine_tap;
+
+// Caps the instructions that oneDNN uses, for the process; false once it is in use.
+bool ppq_engine_cap_isa(ppq_isa isa);
+// What it uses: "avx2", "avx512_vnni", ...; exact: products of uint8 and int8 never saturate.
+const char *ppq_engine_isa(bool *exact);
 
 PPQ_NODISCARD ppq_status ppq_engine_create(const ppq_graph *g, const ppq_engine_opts *o,
                                            ppq_engine **out, ppq_diag *d);

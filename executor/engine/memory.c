@@ -5,7 +5,7 @@
 
 enum { ALIGN = 64, PADDING = 64 }; // a vector load at the last element is legal
 
-// ---- dead steps --------------------------------------------------------------------------------
+// ---- dead steps -----------------------------------------------------------------------------
 
 static bool is_wanted(const ppq_plan *p, const ppq_step *s, const bool *read)
 {
@@ -61,7 +61,7 @@ static void renumber_writers(ppq_plan *p)
     }
 }
 
-// ---- lifetimes ---------------------------------------------------------------------------------
+// ---- lifetimes ------------------------------------------------------------------------------
 
 static void touch(ppq_plan *p, int32_t value, int32_t step)
 {
@@ -85,7 +85,7 @@ static void find_lifetimes(ppq_plan *p)
         touch(p, p->outputs[i], (int32_t) p->n_steps);
 }
 
-// ---- offsets -----------------------------------------------------------------------------------
+// ---- offsets --------------------------------------------------------------------------------
 
 typedef struct hole {
     size_t at, bytes;

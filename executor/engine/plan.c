@@ -4,14 +4,14 @@
 #include "executor/engine/memory.h"
 #include "executor/engine/quant_view.h"
 #include "executor/engine/run.h"
+#include "executor/exec.h"
 
 static ppq_loc at_op(const ppq_op *op)
 {
     return (ppq_loc){ .stage = "plan", .op = op->name };
 }
 
-// ---- what is needed
-// ------------------------------------------------------------------------------
+// ---- what is needed -------------------------------------------------------------------------
 
 static void skip_unneeded(ppq_plan *p)
 {
@@ -46,8 +46,7 @@ static ppq_status check_known(ppq_plan *p)
     return st;
 }
 
-// ---- shapes
-// --------------------------------------------------------------------------------------
+// ---- shapes ---------------------------------------------------------------------------------
 
 static ppq_status check_arity(const ppq_op *op, ppq_diag *d)
 {
@@ -78,7 +77,7 @@ static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
         has[k] = v != NULL;
         in[k] = v ? p->shape[v->id] : (ppq_shape){ .rank = -1 };
         in_dt[k] = v ? p->dtype[v->id] : PPQ_DT_NONE;
-        value[k] = v && ppq_var_is_const(v) ? &v->value : NULL;
+        value[k] = v ? ppq_plan_known(p, v) : NULL;
     }
     for (int32_t k = 0; k < op->n_out; k++)
         out[k].rank = -1;
@@ -100,6 +99,50 @@ static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
     return PPQ_OK;
 }
 
+// What an op that only looks at shapes and constants gives is known now.
+enum { KNOWN_ELEMENTS = 4096 };
+
+static ppq_status know_shape(ppq_plan *p, const ppq_op *op)
+{
+    const ppq_shape *s = &p->shape[op->in[0]->id], *y = &p->shape[op->out[0]->id];
+    const int64_t from = ppq_op_attr_int(op, "start", 0);
+    const int64_t start = PPQ_MIN(PPQ_MAX(from < 0 ? from + s->rank : from, 0), s->rank);
+    ppq_tensor *t = &p->known[op->out[0]->id];
+    PPQ_TRY(ppq_tensor_alloc(t, PPQ_DT_I64, y));
+    for (int64_t i = 0; i < y->dim[0]; i++)
+        ppq_i64(t)[i] = s->dim[start + i];
+    p->done[op->id] = true;
+    return PPQ_OK;
+}
+
+static ppq_status know(ppq_plan *p, const ppq_op *op, ppq_arena *a)
+{
+    if (ppq_op_is(op, "Shape") && op->out[0] && !p->unmoored[op->in[0]->id])
+        return know_shape(p, op);
+    if (op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM) || ppq_op_is(op, "DequantizeLinear"))
+        return PPQ_OK;
+    const ppq_tensor **in = ppq_new_n(a, const ppq_tensor *, (size_t) op->n_in + 1);
+    for (int32_t k = 0; k < op->n_in; k++) {
+        in[k] = op->in[k] ? ppq_plan_known(p, op->in[k]) : NULL;
+        if (op->in[k] && !in[k])
+            return PPQ_OK;
+    }
+    int64_t n = 0;
+    for (int32_t k = 0; k < op->n_out; k++) {
+        if (!op->out[k] || p->unmoored[op->out[k]->id])
+            return PPQ_OK;
+        n += ppq_shape_numel(&p->shape[op->out[k]->id]);
+    }
+    if (n > KNOWN_ELEMENTS)
+        return PPQ_OK;
+    ppq_tensor *out = ppq_new_n(a, ppq_tensor, (size_t) op->n_out + 1);
+    PPQ_TRY(ppq_op_eval(op, ppq_graph_opset(p->g, op->domain), in, out, p->d));
+    for (int32_t k = 0; k < op->n_out; k++)
+        p->known[op->out[k]->id] = out[k];
+    p->done[op->id] = true;
+    return PPQ_OK;
+}
+
 static ppq_status infer_all(ppq_plan *p)
 {
     for (size_t i = 0; i < p->g->n_vars; i++) {
@@ -108,7 +151,12 @@ static ppq_status infer_all(ppq_plan *p)
         p->shape[i] = given ? v->shape : (ppq_shape){ .rank = -1 };
         p->dtype[i] = given ? v->dtype : PPQ_DT_NONE;
         p->first[i] = PPQ_NO_VALUE;
-        if (v->is_input && !ppq_shape_known(&v->shape))
+    }
+    for (int32_t i = 0; i < p->g->n_inputs; i++) {
+        const ppq_var *v = p->g->inputs[i];
+        if (p->o.shapes)
+            p->shape[v->id] = p->o.shapes[i];
+        if (!ppq_shape_known(&p->shape[v->id]))
             return ppq_fail(p->d, PPQ_ERR_SHAPE, (ppq_loc){ .stage = "plan", .var = v->name },
                             "the shape of input '%s' is not known", v->name);
     }
@@ -120,14 +168,15 @@ static ppq_status infer_all(ppq_plan *p)
         st = check_arity(p->order[i], p->d);
         if (st == PPQ_OK)
             st = infer_op(p, p->order[i], a);
+        if (st == PPQ_OK)
+            st = know(p, p->order[i], a);
         ppq_arena_reset(a);
     }
     ppq_arena_destroy(a);
     return st;
 }
 
-// ---- lowering
-// ------------------------------------------------------------------------------------
+// ---- lowering -------------------------------------------------------------------------------
 
 static bool moored(const ppq_plan *p, const ppq_op *op)
 {
@@ -194,8 +243,7 @@ static ppq_status lower_all(ppq_plan *p)
     return PPQ_OK;
 }
 
-// ---- the plan
-// ------------------------------------------------------------------------------------
+// ---- the plan -------------------------------------------------------------------------------
 
 void ppq_step_fini(ppq_step *s)
 {
@@ -216,6 +264,8 @@ void ppq_plan_destroy(ppq_plan *p)
         ppq_step_fini(p->steps[i]);
     for (size_t i = 0; i < p->n_storages; i++)
         ppq_tensor_unref(&p->storages[i]->constant);
+    for (size_t i = 0; p->known && i < p->g->n_vars; i++)
+        ppq_tensor_unref(&p->known[i]);
     free(p->steps);
     free(p->values);
     free(p->storages);
@@ -252,6 +302,7 @@ ppq_status ppq_plan_create(const ppq_graph *g, const ppq_engine_opts *o, ppq_pla
     p->first = ppq_new_n(p->arena, int32_t, g->n_vars + 1);
     p->shape = ppq_new_n(p->arena, ppq_shape, g->n_vars + 1);
     p->dtype = ppq_new_n(p->arena, ppq_dtype, g->n_vars + 1);
+    p->known = ppq_new_n(p->arena, ppq_tensor, g->n_vars + 1);
     const int before = ppq_dnnl_get_threads();
     ppq_dnnl_set_threads(p->o.n_threads);
     ppq_status st = ppq_graph_topo(g, p->arena, &p->order, &p->n_order, d);
@@ -271,6 +322,7 @@ ppq_status ppq_plan_create(const ppq_graph *g, const ppq_engine_opts *o, ppq_pla
     ppq_plan_memory(p);
     count(p);
     p->o.tapped = NULL; // the caller's
+    p->o.shapes = NULL;
     p->d = NULL;
     *out = p;
     return PPQ_OK;

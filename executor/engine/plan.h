@@ -90,6 +90,8 @@ struct ppq_plan {
     int32_t *first;   // per var id: its first value
     ppq_shape *shape; // per var id, as the plan itself inferred
     ppq_dtype *dtype; // per var id
+    ppq_tensor
+        *known; // per var id: a value that follows from shapes and constants; no buffer: none
     ppq_value **values;
     size_t n_values, cap_values;
     ppq_storage **storages;
@@ -104,7 +106,10 @@ struct ppq_plan {
 // Takes a storage allocated in the plan's arena.
 void ppq_plan_add_storage(ppq_plan *p, ppq_storage *s);
 
-// ---- values ----------------------------------------------------------------------------------
+// ---- values ---------------------------------------------------------------------------------
+
+// The value of `v` when it is a constant or known before running; NULL otherwise.
+const ppq_tensor *ppq_plan_known(const ppq_plan *p, const ppq_var *v);
 
 static inline ppq_value *ppq_plan_value(const ppq_plan *p, int32_t id)
 {
@@ -125,8 +130,8 @@ typedef enum ppq_want {
 } ppq_want;
 
 // A value of `v` in the wanted layout, made by a conversion or by a lazy op when there is none yet.
-// `packed`: int8 may come flipped; otherwise it is as the graph says. PPQ_ERR_UNSUPPORTED when the
-// var has no value.
+// `packed`: int8 comes flipped, as uint8; otherwise it is as the graph says. PPQ_ERR_UNSUPPORTED
+// when the var has no value.
 PPQ_NODISCARD ppq_status ppq_plan_read(ppq_plan *p, const ppq_var *v, ppq_want want, bool packed,
                                        int32_t *out);
 // The layout PPQ_WANT_ANY gives; PLAIN when there is no value yet.
@@ -135,7 +140,7 @@ ppq_layout ppq_plan_layout(const ppq_plan *p, const ppq_var *v);
 // through lazy ops.
 bool ppq_plan_read_by_done_only(const ppq_plan *p, const ppq_var *v, const ppq_op *const *also);
 
-// ---- steps -----------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------
 
 // Appends a step; `in` and `out` are copied. The plan owns it.
 ppq_step *ppq_plan_add_step(ppq_plan *p, const ppq_op *op, const char *kernel,
@@ -161,7 +166,7 @@ static inline void ppq_plan_done(ppq_plan *p, const ppq_op *op)
 // Frees what the step owns.
 void ppq_step_fini(ppq_step *s);
 
-// ---- running ---------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 // The bytes of a value.
 void *ppq_call_data(const ppq_call *c, int32_t value);
@@ -178,7 +183,7 @@ void ppq_call_hold(ppq_call *c, int32_t value, ppq_tensor *take);
 void ppq_call_split(const ppq_call *c, int64_t n,
                     void (*fn)(void *user, int64_t begin, int64_t end), void *user);
 
-// ---- rules -----------------------------------------------------------------------------------
+// ---- rules ----------------------------------------------------------------------------------
 
 // Turns an op, and what can be fused behind it, into steps. Tried in list order; the last takes
 // anything. PPQ_ERR_UNSUPPORTED: not this one; whatever it made by then is dropped if nobody

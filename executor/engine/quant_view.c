@@ -52,10 +52,14 @@ bool ppq_grid_of_op(const ppq_op *op, ppq_grid *out)
     return true;
 }
 
+bool ppq_grid_of_input(const ppq_var *v, ppq_grid *out)
+{
+    return v && v->producer.op && is_dq(v->producer.op) && ppq_grid_of_op(v->producer.op, out);
+}
+
 bool ppq_grid_of_var(const ppq_var *v, ppq_grid *out)
 {
-    return v && v->producer.op && is_dq(v->producer.op) &&
-           !ppq_var_is_const(v->producer.op->in[0]) && ppq_grid_of_op(v->producer.op, out);
+    return ppq_grid_of_input(v, out) && !ppq_var_is_const(out->q);
 }
 
 const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *out)

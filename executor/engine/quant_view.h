@@ -16,8 +16,10 @@ typedef struct ppq_grid {
 // Whether `op` is a Q or DQ with one constant scale over uint8 or int8; fills *out, q being its
 // integer side.
 bool ppq_grid_of_op(const ppq_op *op, ppq_grid *out);
-// Whether float var `v` is the output of such a DQ.
+// Whether float var `v` is the output of such a DQ of computed integers.
 bool ppq_grid_of_var(const ppq_var *v, ppq_grid *out);
+// The same, but the integers may be constant.
+bool ppq_grid_of_input(const ppq_var *v, ppq_grid *out);
 static inline bool ppq_grid_equal(const ppq_grid *a, const ppq_grid *b)
 {
     return a->scale == b->scale && a->zero == b->zero && a->flipped == b->flipped;

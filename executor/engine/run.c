@@ -30,8 +30,7 @@ struct ppq_engine {
 
 enum { ALIGN = 64 };
 
-// ---- what steps see
-// ------------------------------------------------------------------------------
+// ---- what steps see -------------------------------------------------------------------------
 
 void *ppq_call_data(const ppq_call *c, int32_t value)
 {
@@ -100,8 +99,7 @@ void ppq_call_split(const ppq_call *c, int64_t n,
     ppq_dnnl_parallel((int) threads, (n + s.size - 1) / s.size, one_piece, &s);
 }
 
-// ---- oneDNN steps
-// --------------------------------------------------------------------------------
+// ---- oneDNN steps ---------------------------------------------------------------------------
 
 static void *bound_data(const ppq_call *c, const ppq_bind *b)
 {
@@ -149,8 +147,7 @@ void ppq_step_bind_const(ppq_step *s, int arg, const ppq_tensor *constant)
     s->bind[s->n_bind++] = (ppq_bind){ .arg = arg, .value = PPQ_NO_VALUE, .constant = constant };
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls ----------------------------------------------------------------------------------
 
 static void call_destroy(ppq_call *c)
 {
@@ -268,8 +265,23 @@ static void call_put(ppq_engine *e, ppq_call *c)
     pthread_mutex_unlock(&e->lock);
 }
 
-// ---- engines
-// -------------------------------------------------------------------------------------
+// ---- the processor --------------------------------------------------------------------------
+
+bool ppq_engine_cap_isa(ppq_isa isa)
+{
+    return ppq_dnnl_cap_isa(isa == PPQ_ISA_PORTABLE ? PPQ_DNNL_ISA_SSE41
+                            : isa == PPQ_ISA_AVX2   ? PPQ_DNNL_ISA_AVX2
+                            : isa == PPQ_ISA_AVX512 ? PPQ_DNNL_ISA_AVX512
+                                                    : PPQ_DNNL_ISA_VNNI);
+}
+
+const char *ppq_engine_isa(bool *exact)
+{
+    *exact = ppq_dnnl_exact_u8s8();
+    return ppq_dnnl_isa_name();
+}
+
+// ---- engines --------------------------------------------------------------------------------
 
 // One list of values per step: those for which `belongs` says so, by the step of `at`.
 static int32_t **lists(ppq_plan *p, bool (*belongs)(const ppq_plan *p, const ppq_value *v),
@@ -384,8 +396,7 @@ ppq_engine_step ppq_engine_get_step(const ppq_engine *e, size_t i)
     return (ppq_engine_step){ s->op, s->kernel, s->int8, s->macs };
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 static double now(void)
 {

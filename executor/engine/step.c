@@ -5,8 +5,7 @@
 
 #include "executor/engine/kernels/quantize.h"
 
-// ---- bytes to bytes
-// ------------------------------------------------------------------------------
+// ---- bytes to bytes -------------------------------------------------------------------------
 
 static ppq_status run_copy(const ppq_step *s, ppq_call *c)
 {
@@ -56,13 +55,12 @@ ppq_status ppq_step_flip(ppq_plan *p, int32_t in, int32_t *out)
     const ppq_value *v = ppq_plan_value(p, in);
     *out = ppq_plan_new_value(p, NULL, v->dtype == PPQ_DT_U8 ? PPQ_DT_I8 : PPQ_DT_U8, &v->shape,
                               v->layout);
-    ppq_plan_value(p, *out)->flipped = false;
+    ppq_plan_value(p, *out)->flipped = ppq_plan_value(p, *out)->dtype == PPQ_DT_U8;
     ppq_plan_add_step(p, origin(p, in), "flip", run_flip, &in, 1, out, 1);
     return PPQ_OK;
 }
 
-// ---- layouts
-// -------------------------------------------------------------------------------------
+// ---- layouts --------------------------------------------------------------------------------
 
 // The two dimensions that trade places, `batch` times.
 typedef struct exchange {
@@ -133,8 +131,7 @@ ppq_status ppq_step_relayout(ppq_plan *p, int32_t in, ppq_layout layout, int32_t
     return PPQ_OK;
 }
 
-// ---- grids
-// ---------------------------------------------------------------------------------------
+// ---- grids ----------------------------------------------------------------------------------
 
 typedef struct grid_state {
     ppq_q8 q;

@@ -75,13 +75,19 @@ int32_t ppq_plan_new_alias(ppq_plan *p, const ppq_var *var, ppq_dtype dt, const 
     return v->id;
 }
 
+const ppq_tensor *ppq_plan_known(const ppq_plan *p, const ppq_var *v)
+{
+    return ppq_var_is_const(v) ? &v->value : p->known[v->id].buf ? &p->known[v->id] : NULL;
+}
+
 // Constants and feeds come into being when they are asked for.
 static int32_t given_value(ppq_plan *p, const ppq_var *v)
 {
-    if (ppq_var_is_const(v)) {
+    const ppq_tensor *known = ppq_plan_known(p, v);
+    if (known) {
         ppq_storage *s = new_storage(p, PPQ_STORAGE_CONST);
-        s->constant = ppq_tensor_ref(&v->value);
-        return new_value(p, v, v->value.dtype, &v->value.shape, PPQ_LAYOUT_PLAIN,
+        s->constant = ppq_tensor_ref(known);
+        return new_value(p, v, known->dtype, &known->shape, PPQ_LAYOUT_PLAIN,
                          (int32_t) p->n_storages - 1)
             ->id;
     }
@@ -95,11 +101,17 @@ static int32_t given_value(ppq_plan *p, const ppq_var *v)
     return PPQ_NO_VALUE;
 }
 
+// Packed: 8-bit integers are uint8. Otherwise they are what the graph says.
+static bool suits(const ppq_value *v, bool packed)
+{
+    return packed ? v->dtype != PPQ_DT_I8 : !v->flipped;
+}
+
 static int32_t find(const ppq_plan *p, const ppq_var *v, ppq_want want, bool packed)
 {
     for (int32_t i = p->first[v->id]; i != PPQ_NO_VALUE; i = p->values[i]->next) {
         const ppq_value *x = p->values[i];
-        if ((packed || !x->flipped) && ppq_shape_known(&x->shape) &&
+        if (suits(x, packed) && ppq_shape_known(&x->shape) &&
             (want == PPQ_WANT_ANY || x->shape.rank < 3 ||
              (x->layout == PPQ_LAYOUT_PLAIN) == (want == PPQ_WANT_PLAIN)))
             return i;
@@ -155,7 +167,9 @@ ppq_status ppq_plan_read(ppq_plan *p, const ppq_var *v, ppq_want want, bool pack
         *out = at;
         return PPQ_OK;
     }
-    at = find(p, v, PPQ_WANT_ANY, true);
+    at = find(p, v, PPQ_WANT_ANY, packed);
+    if (at == PPQ_NO_VALUE)
+        at = find(p, v, PPQ_WANT_ANY, !packed);
     if (at == PPQ_NO_VALUE)
         at = p->first[v->id];
     if (at == PPQ_NO_VALUE)
@@ -170,7 +184,7 @@ ppq_status ppq_plan_read(ppq_plan *p, const ppq_var *v, ppq_want want, bool pack
         PPQ_TRY(ppq_step_settle(p, at, p->dtype[v->id], &p->shape[v->id], &at));
         belong(p, at, v);
     }
-    if (p->values[at]->flipped && !packed) {
+    if (!suits(p->values[at], packed)) {
         PPQ_TRY(ppq_step_flip(p, at, &at));
         belong(p, at, v);
     }
@@ -186,12 +200,12 @@ ppq_status ppq_plan_read(ppq_plan *p, const ppq_var *v, ppq_want want, bool pack
 
 ppq_layout ppq_plan_layout(const ppq_plan *p, const ppq_var *v)
 {
-    const int32_t at = find(p, v, PPQ_WANT_ANY, true);
     ppq_grid g;
-    if (at != PPQ_NO_VALUE)
-        return find(p, v, PPQ_WANT_LAST, true) != PPQ_NO_VALUE && p->values[at]->shape.rank >= 3
-                   ? PPQ_LAYOUT_CHANNELS_LAST
-                   : PPQ_LAYOUT_PLAIN;
+    for (int32_t i = p->first[v->id]; i != PPQ_NO_VALUE; i = p->values[i]->next)
+        if (p->values[i]->layout == PPQ_LAYOUT_CHANNELS_LAST)
+            return PPQ_LAYOUT_CHANNELS_LAST;
+    if (p->first[v->id] != PPQ_NO_VALUE)
+        return PPQ_LAYOUT_PLAIN;
     if (v->producer.op && ppq_grid_of_op(v->producer.op, &g))
         return ppq_plan_layout(p, v->producer.op->in[0]);
     return PPQ_LAYOUT_PLAIN;
@@ -213,7 +227,7 @@ bool ppq_plan_read_by_done_only(const ppq_plan *p, const ppq_var *v, const ppq_o
     return true;
 }
 
-// ---- steps -----------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------
 
 ppq_step *ppq_plan_add_step(ppq_plan *p, const ppq_op *op, const char *kernel,
                             ppq_status (*run)(const ppq_step *s, ppq_call *c), const int32_t *in,

@@ -191,6 +191,10 @@ typedef void (*ppq_watch_fn)(void *user, const char *tensor, const ppq_array *va
 PPQ_API ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
                                void *user);
 
+// The instruction set that oneDNN uses ("avx2", "avx512_vnni"). exact: sums of 8-bit products never
+// saturate.
+PPQ_API const char *ppq_isa_in_use(int *exact);
+
 // What the FAST engine made of the model, for the shapes of the last run. Names may be NULL.
 typedef struct ppq_net_info {
     size_t n_steps, n_int8; // steps of the plan, those that compute on integers

@@ -26,8 +26,7 @@ static void release(void *state)
     free(s);
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 // Values of the op's inputs, and after them of what its subgraphs read.
 static const ppq_tensor **inputs(const ppq_step *s, ppq_call *c, int32_t n)
@@ -125,8 +124,7 @@ static ppq_status run_held(const ppq_step *s, ppq_call *c)
     return st;
 }
 
-// ---- planning
-// ------------------------------------------------------------------------------------
+// ---- planning -------------------------------------------------------------------------------
 
 static ppq_status make(ppq_plan *p, const ppq_op *op, const ppq_kernel *kernel, void *take_state,
                        island **out)
@@ -195,7 +193,7 @@ static const ppq_kernel *choose(ppq_plan *p, const ppq_op *op, void **state)
         has[k] = v != NULL;
         in[k] = v ? p->shape[v->id] : (ppq_shape){ .rank = -1 };
         in_dt[k] = v ? p->dtype[v->id] : PPQ_DT_NONE;
-        value[k] = v && ppq_var_is_const(v) ? &v->value : NULL;
+        value[k] = v ? ppq_plan_known(p, v) : NULL;
     }
     for (int32_t k = 0; k < op->n_out; k++) {
         out[k] = p->shape[op->out[k]->id];
@@ -229,7 +227,7 @@ static bool layout_free_last(const ppq_plan *p, const ppq_op *op)
                 return false;
             continue;
         }
-        if ((big && !ppq_shape_equal(big, s)) || ppq_var_is_const(v))
+        if ((big && !ppq_shape_equal(big, s)) || ppq_plan_known(p, v))
             return false;
         big = s;
         last |= ppq_plan_layout(p, v) == PPQ_LAYOUT_CHANNELS_LAST;
@@ -245,7 +243,7 @@ static ppq_status read_inputs(ppq_plan *p, const ppq_op *op, ppq_want want, int3
         in[k] = PPQ_NO_VALUE;
         if (v)
             PPQ_TRY(
-                ppq_plan_read(p, v, ppq_var_is_const(v) ? PPQ_WANT_PLAIN : want, false, &in[k]));
+                ppq_plan_read(p, v, ppq_plan_known(p, v) ? PPQ_WANT_PLAIN : want, false, &in[k]));
     }
     return PPQ_OK;
 }
