@@ -5,6 +5,7 @@
 #include "executor/engine/kernels/pool.h"
 #include "executor/engine/kernels/quantize.h"
 #include "executor/engine/kernels/requantize.h"
+#include "executor/engine/kernels/transpose.h"
 #include "tests/unit/kernel_fixture.h"
 
 START_TEST(levels_have_names)
@@ -420,6 +421,89 @@ START_TEST(pools_are_their_definition)
 }
 END_TEST
 
+// ---- orders ------------------------------------------------------------------------------------
+
+static void check_transpose(ppq_isa isa, size_t size, const uint8_t *src, int64_t src_stride,
+                            int64_t dst_stride, int64_t n_rows, int64_t n_cols)
+{
+    const size_t n = n_rows && n_cols ? (size_t) ((n_cols - 1) * dst_stride + n_rows) * size : 0;
+    area y = area_new(n);
+    uint8_t *want = malloc(n + 1);
+    memset(want, GUARD_BYTE, n);
+    for (int64_t r = 0; r < n_rows; r++)
+        for (int64_t c = 0; c < n_cols; c++)
+            memcpy(want + (size_t) (c * dst_stride + r) * size,
+                   src + (size_t) (r * src_stride + c) * size, size);
+    if (size == 1)
+        ppq_transpose_8(isa, src, src_stride, y.bytes, dst_stride, n_rows, n_cols);
+    else
+        ppq_transpose_32(isa, src, src_stride, y.bytes, dst_stride, n_rows, n_cols);
+    area_check(&y, want, size == 1 ? "transposed bytes" : "transposed words", isa);
+    area_end(&y);
+    free(want);
+}
+
+START_TEST(matrices_are_transposed)
+{
+    ppq_rng r = ppq_rng_seed(29, 0);
+    for (int k = 0; k < 1500; k++) {
+        const size_t size = k % 2 ? 1 : 4;
+        const int n_rows = random_int(&r, 0, 70), n_cols = random_int(&r, 0, 70);
+        const int src_stride = n_cols + random_int(&r, 0, 5) / 4;
+        const int dst_stride = n_rows + random_int(&r, 0, 5) / 4;
+        const size_t n = n_rows ? (size_t) ((n_rows - 1) * src_stride + n_cols) : 0;
+        uint8_t *src = random_bytes(&r, n * size);
+        FOR_EACH_ISA(isa)
+        check_transpose(isa, size, src, src_stride, dst_stride, n_rows, n_cols);
+        free(src);
+    }
+}
+END_TEST
+
+static void permute_naive(const uint8_t *src, uint8_t *dst, int rank, const int64_t *dim,
+                          const int *perm, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t index[PPQ_MAX_RANK] = { 0 }, rest = i, at = 0;
+        for (int d = rank - 1; d >= 0; d--) {
+            index[perm[d]] = rest % dim[perm[d]];
+            rest /= dim[perm[d]];
+        }
+        for (int d = 0; d < rank; d++)
+            at = at * dim[d] + index[d];
+        dst[i] = src[at];
+    }
+}
+
+START_TEST(tensors_are_permuted)
+{
+    ppq_rng r = ppq_rng_seed(30, 0);
+    for (int k = 0; k < 1000; k++) {
+        const int rank = random_int(&r, 0, 5);
+        int64_t dim[PPQ_MAX_RANK], n = 1;
+        int perm[PPQ_MAX_RANK] = { 0 };
+        for (int d = 0; d < rank; d++) {
+            dim[d] = random_int(&r, 0, 9) ? random_int(&r, 1, rank < 4 ? 40 : 7) : k % 2;
+            n *= dim[d];
+            const int at = random_int(&r, 0, d);
+            perm[d] = perm[at];
+            perm[at] = d;
+        }
+        uint8_t *src = random_bytes(&r, (size_t) n), *want = malloc((size_t) n + 1);
+        permute_naive(src, want, rank, dim, perm, n);
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new((size_t) n);
+            ppq_permute_8(isa, src, y.bytes, rank, dim, perm);
+            area_check(&y, want, "permuted bytes", isa);
+            area_end(&y);
+        }
+        free(src);
+        free(want);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const test_entry tests[] = {
@@ -433,6 +517,8 @@ int main(void)
         { arithmetic_is_that_of_real_numbers, 1 },
         { single_operands_are_repeated, 1 },
         { pools_are_their_definition, 3 },
+        { matrices_are_transposed, 1 },
+        { tensors_are_permuted, 1 },
     };
     return run_tests("engine-kernels", tests, PPQ_COUNT(tests));
 }
