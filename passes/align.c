@@ -1,6 +1,6 @@
 #include "core/quantfn.h"
-#include "passes/rewrite.h"
 #include "core/settings.h"
+#include "passes/rewrite.h"
 
 // Ops whose inputs a backend reads with one scale: their tensors, and the outputs that feed them,
 // take common parameters.
@@ -47,12 +47,11 @@ static ppq_status align_large(const ppq_pass_env *env, ppq_op *op)
         return PPQ_OK;
     const double steps = master->fmt.qmax - master->fmt.qmin;
     const bool symmetric = master->fmt.props & PPQ_Q_SYMMETRIC;
-    const float scale =
-        (float) (symmetric ? 2 * PPQ_MAX(-min, max) / steps : (max - min) / steps);
+    const float scale = (float) (symmetric ? 2 * PPQ_MAX(-min, max) / steps : (max - min) / steps);
     const float offset =
-        symmetric ? 0
-                  : (float) (ppq_round(-min / (double) scale, PPQ_ROUND_HALF_EVEN) +
-                             master->fmt.qmin);
+        symmetric
+            ? 0
+            : (float) (ppq_round(-min / (double) scale, PPQ_ROUND_HALF_EVEN) + master->fmt.qmin);
     PPQ_TRY(ppq_tqc_detach(master, env->graph->arena, 1, &scale, &offset, env->diag));
     return follow_all(env, op, master);
 }

@@ -14,11 +14,11 @@ static ppq_status bake(const ppq_pass_env *env, ppq_op *op, int32_t k)
     if (st == PPQ_OK)
         st = ppq_tqc_fake_quant(t, &v->value, &v->value);
     if (st != PPQ_OK)
-        return ppq_fail(env->diag, st,
-                        (ppq_loc){ .stage = "bake-parameters", .op = op->name, .var = v->name },
-                        "constant '%s' and its quantization parameters do not fit together", v->name);
-    return ppq_tqc_set_state(
-        t, t->state == PPQ_QS_PASSIVE ? PPQ_QS_PASSIVE_BAKED : PPQ_QS_BAKED, env->diag);
+        return ppq_fail(
+            env->diag, st, (ppq_loc){ .stage = "bake-parameters", .op = op->name, .var = v->name },
+            "constant '%s' and its quantization parameters do not fit together", v->name);
+    return ppq_tqc_set_state(t, t->state == PPQ_QS_PASSIVE ? PPQ_QS_PASSIVE_BAKED : PPQ_QS_BAKED,
+                             env->diag);
 }
 
 static ppq_status run(const ppq_pass_env *env, const void *params)

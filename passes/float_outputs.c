@@ -8,8 +8,7 @@ static bool read_as_int8(const ppq_var *v)
     for (int32_t u = 0; u < v->n_uses; u++) {
         const ppq_op *op = v->uses[u].op;
         if (op->place == PPQ_PLACE_QUANT && v->uses[u].slot < op->n_in &&
-            op->tqc_in[v->uses[u].slot] &&
-            op->tqc_in[v->uses[u].slot]->state != PPQ_QS_FP32)
+            op->tqc_in[v->uses[u].slot] && op->tqc_in[v->uses[u].slot]->state != PPQ_QS_FP32)
             return true;
     }
     return false;

@@ -3,7 +3,8 @@
 #include "passes/rewrite.h"
 
 // Conv, ConvTranspose or Gemm followed by BatchNormalization becomes one op:
-//   w' = w * s, b' = (b - mean) * s + shift  with  s = scale / sqrt(var + epsilon), per output channel.
+//   w' = w * s, b' = (b - mean) * s + shift  with  s = scale / sqrt(var + epsilon), per output
+//   channel.
 // Gemm's alpha stays on w; its C is folded with beta, which becomes 1.
 
 typedef struct affine {
@@ -26,8 +27,8 @@ static bool read_affine(const ppq_op *bn, ppq_arena *a, affine *out)
     out->mul = ppq_new_n(a, float, (size_t) out->n + 1);
     out->add = ppq_new_n(a, float, (size_t) out->n + 1);
     for (int64_t c = 0; c < out->n; c++) {
-        const double mul = (double) ppq_f32(t[0])[c] /
-                           sqrt((double) ppq_f32(t[3])[c] + (double) eps);
+        const double mul =
+            (double) ppq_f32(t[0])[c] / sqrt((double) ppq_f32(t[3])[c] + (double) eps);
         out->mul[c] = (float) mul;
         out->add[c] = (float) ((double) ppq_f32(t[1])[c] - (double) ppq_f32(t[2])[c] * mul);
         if (!isfinite(out->mul[c]) || !isfinite(out->add[c]))
@@ -123,8 +124,8 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     ppq_graph *g = env->graph;
     for (size_t i = 0; i < g->n_ops; i++) {
         ppq_op *op = g->ops[i];
-        if (op->dead || !(ppq_op_is(op, "Conv") || ppq_op_is(op, "ConvTranspose") ||
-                          ppq_op_is(op, "Gemm")))
+        if (op->dead ||
+            !(ppq_op_is(op, "Conv") || ppq_op_is(op, "ConvTranspose") || ppq_op_is(op, "Gemm")))
             continue;
         for (bool done = true; done;) {
             ppq_op *bn = ppq_only_reader(op->out[0]);

@@ -62,11 +62,10 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
         if (!def)
             continue;
         if (order[i]->n_in < def->in_min || order[i]->n_out < def->out_min)
-            st = ppq_fail(env->diag, PPQ_ERR_MODEL,
-                          (ppq_loc){ .stage = "shapes", .op = order[i]->name },
-                          "%s has %d inputs and %d outputs, at least %d and %d are needed",
-                          order[i]->type, order[i]->n_in, order[i]->n_out, def->in_min,
-                          def->out_min);
+            st = ppq_fail(
+                env->diag, PPQ_ERR_MODEL, (ppq_loc){ .stage = "shapes", .op = order[i]->name },
+                "%s has %d inputs and %d outputs, at least %d and %d are needed", order[i]->type,
+                order[i]->n_in, order[i]->n_out, def->in_min, def->out_min);
         else
             st = ppq_infer_op_shapes(env->graph, order[i], a, env->diag);
         ppq_arena_reset(a);

@@ -10,9 +10,9 @@
 static const double bias_limit = 1073741824.0; // 2^30, half the range, as a margin
 
 typedef struct layer {
-    ppq_op *op;              // holds the bias
-    int32_t slot;            // of the bias
-    ppq_tqc *in, *weight;    // of the accumulation
+    ppq_op *op;           // holds the bias
+    int32_t slot;         // of the bias
+    ppq_tqc *in, *weight; // of the accumulation
     ppq_var *weight_var;
 } layer;
 

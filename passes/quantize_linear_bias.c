@@ -1,8 +1,8 @@
 #include "passes/rewrite.h"
 
 // MatMul by a constant matrix followed by Add of a constant vector is a linear layer: the bias gets
-// the accumulator's scale, in 32 bits, and nothing is quantized between the two. The product becomes
-// the Add's first input, where runtimes look for it.
+// the accumulator's scale, in 32 bits, and nothing is quantized between the two. The product
+// becomes the Add's first input, where runtimes look for it.
 
 static const ppq_qfmt bias_fmt = { .props = PPQ_Q_SYMMETRIC | PPQ_Q_LINEAR | PPQ_Q_PER_CHANNEL,
                                    .bits = 32,

@@ -13,8 +13,8 @@ static bool does_nothing(const ppq_op *op)
         double training = 0;
         const bool runs = op->n_in > 2 && op->in[2] &&
                           !(ppq_const_scalar(&op->in[2]->value, &training) && !(training > 0));
-        return !runs && (op->n_out < 2 || !op->out[1] ||
-                         (!op->out[1]->n_uses && !op->out[1]->is_output));
+        return !runs &&
+               (op->n_out < 2 || !op->out[1] || (!op->out[1]->n_uses && !op->out[1]->is_output));
     }
     if (ppq_op_is(op, "Cast"))
         return op->in[0]->dtype != PPQ_DT_NONE &&

@@ -40,7 +40,7 @@ struct ppq_dnnl_op {
     dnnl_exec_arg_t fixed[MAX_FIXED];
     int n_fixed;
     float src_scale, dst_scale, *wei_scale;
-    int32_t src_zero, dst_zero;
+    int32_t src_zero, dst_zero, wei_zero;
 };
 
 struct ppq_dnnl_call {
@@ -457,6 +457,8 @@ static dnnl_status_t set_quant(dnnl_primitive_attr_t attr, const ppq_dnnl_quant 
         st = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_SRC, 0);
     if (st == dnnl_success && q->dst_zero)
         st = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_DST, 0);
+    if (st == dnnl_success && q->wei_zero)
+        st = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_WEIGHTS, 0);
     return st;
 }
 
@@ -481,6 +483,7 @@ static dnnl_status_t fix_quant(ppq_dnnl_op *op, const ppq_dnnl_quant *q, scale_d
     op->dst_scale = q->dst_scale;
     op->src_zero = q->src_zero;
     op->dst_zero = q->dst_zero;
+    op->wei_zero = q->wei_zero;
     const int scales = DNNL_ARG_ATTR_SCALES, zeros = DNNL_ARG_ATTR_ZERO_POINTS;
     dnnl_status_t st = fix_arg(op, scales | DNNL_ARG_SRC, dnnl_f32, 1, &op->src_scale);
     if (st == dnnl_success && q->dst_scale != 1)
@@ -497,6 +500,8 @@ static dnnl_status_t fix_quant(ppq_dnnl_op *op, const ppq_dnnl_quant *q, scale_d
         st = fix_arg(op, zeros | DNNL_ARG_SRC, dnnl_s32, 1, &op->src_zero);
     if (st == dnnl_success && q->dst_zero)
         st = fix_arg(op, zeros | DNNL_ARG_DST, dnnl_s32, 1, &op->dst_zero);
+    if (st == dnnl_success && q->wei_zero)
+        st = fix_arg(op, zeros | DNNL_ARG_WEIGHTS, dnnl_s32, 1, &op->wei_zero);
     return st;
 }
 
@@ -518,6 +523,8 @@ static dnnl_status_t set_quant(dnnl_primitive_attr_t attr, const ppq_dnnl_quant 
         st = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &q->src_zero);
     if (st == dnnl_success && q->dst_zero)
         st = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0, &q->dst_zero);
+    if (st == dnnl_success && q->wei_zero)
+        st = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_WEIGHTS, 1, 0, &q->wei_zero);
     return st;
 }
 

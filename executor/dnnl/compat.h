@@ -119,6 +119,7 @@ typedef struct ppq_dnnl_quant {
     float src_scale, dst_scale;
     int32_t src_zero, dst_zero;
     const float *wei_scale; // per output channel, or one
+    int32_t wei_zero;       // of matrix products with one scale only
     int64_t n_wei_scale;
 } ppq_dnnl_quant;
 
