@@ -213,20 +213,11 @@ static ppq_status quantize_output(writer *w, ppq_op *op, int32_t k, const ppq_tq
     ppq_var *v = op->out[k], *y;
     w->grid[v->id] = t;
     if (!v->is_output) {
-        ppq_use *uses = calloc((size_t) v->n_uses + 1, sizeof(*uses));
-        if (!uses)
-            abort();
-        const int32_t n = v->n_uses;
-        memcpy(uses, v->uses, (size_t) n * sizeof(*uses));
-        const ppq_status st = add_pair(w, t, v, v->name, NULL, &y);
-        for (int32_t u = 0; st == PPQ_OK && u < n; u++)
-            ppq_graph_set_input(w->g, uses[u].op, uses[u].slot, y);
-        free(uses);
-        if (st == PPQ_OK) {
-            w->dequantized[v->id] = y;
-            w->grid[y->id] = t;
-        }
-        return st;
+        y = ppq_graph_add_var(w->g, ppq_arena_printf(w->g->arena, "%s_dequantized", v->name));
+        ppq_graph_replace_uses(w->g, v, y);
+        w->dequantized[v->id] = y;
+        w->grid[y->id] = t;
+        return add_pair(w, t, v, v->name, y, &y);
     }
     ppq_var *raw = ppq_graph_add_var(w->g, ppq_arena_printf(w->g->arena, "%s_float", v->name));
     raw->dtype = v->dtype;
