@@ -297,4 +297,32 @@ FIXTURE void fx_refused(fixture *f, ppq_status code, const char *words)
     fx_end(f);
 }
 
+// Shapes, as fx_init takes them.
+FIXTURE const int64_t fx_scalar[] = { -1 }, fx_one[] = { 1, -1 };
+FIXTURE const int64_t fx_two[] = { 2, -1 }, fx_three[] = { 3, -1 };
+
+FIXTURE Onnx__SparseTensorProto *fx_sparse(fixture *f, const char *name, const int64_t *dims,
+                                           size_t n, const float *values, const int64_t *indices,
+                                           size_t n_indices)
+{
+    FX_NEW(f, s, SparseTensorProto, sparse_tensor_proto);
+    s->values = fx_tensor(f, name, PPQ_DT_F32, (const int64_t[]){ (int64_t) n, -1 });
+    fx_raw(f, s->values, n * sizeof(float), values);
+    const int64_t flat[] = { (int64_t) n_indices, -1 };
+    const int64_t rows[] = { (int64_t) n, (int64_t) (n ? n_indices / n : 0), -1 };
+    s->indices = fx_tensor(f, "", PPQ_DT_I64, n == n_indices ? flat : rows);
+    fx_raw(f, s->indices, n_indices * sizeof(int64_t), indices);
+    for (s->n_dims = 0; dims[s->n_dims] != -1;)
+        s->n_dims++;
+    s->dims = ppq_new_n(f->a, int64_t, s->n_dims + 1);
+    memcpy(s->dims, dims, s->n_dims * sizeof(*dims));
+    return s;
+}
+
+// y = x, so that the model is whole and the test is about something else.
+FIXTURE void fx_finish(fixture *f)
+{
+    fx_node(f, "Identity", "x", "y");
+}
+
 #endif

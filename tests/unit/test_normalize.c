@@ -3,6 +3,7 @@
 #include "parser/nested.h"
 #include "parser/normalize/normalize.h"
 #include "parser/normalize/rule.h"
+#include "tests/unit/harness.h"
 #include "tests/unit/model_fixture.h"
 
 static ppq_graph *normal(fixture *f)
@@ -470,33 +471,27 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("normalize");
-    TCase *c = tcase_create("normalize");
-    suite_add_tcase(s, c);
-    tcase_set_timeout(c, 120);
-    tcase_add_test(c, test_newer_keeps_its_opset);
-    tcase_add_test(c, test_clip);
-    tcase_add_test(c, test_clip_of_half);
-    tcase_add_test(c, test_slice);
-    tcase_add_test(c, test_pad);
-    tcase_add_test(c, test_axes);
-    tcase_add_test(c, test_split_topk_scatter);
-    tcase_add_test(c, test_upsample);
-    tcase_add_test(c, test_resize_10);
-    tcase_add_test(c, test_resize_half_pixel);
-    tcase_add_test(c, test_dropout);
-    tcase_add_test(c, test_softmax_on_one_axis);
-    tcase_add_test(c, test_softmax_over_several_axes);
-    tcase_add_test(c, test_subgraphs);
-    tcase_add_test(c, test_refusals_are_reported_together);
-    tcase_add_test(c, test_unknown_ops_are_reported_together);
-    tcase_add_test(c, test_every_rule_is_complete);
-    tcase_add_test(c, test_functions_are_expanded);
-    tcase_add_test(c, test_functions_of_other_opsets_are_kept);
-    tcase_add_test(c, test_functions_refused);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    const test_entry tests[] = {
+        { test_newer_keeps_its_opset, 1 },
+        { test_clip, 1 },
+        { test_clip_of_half, 1 },
+        { test_slice, 1 },
+        { test_pad, 1 },
+        { test_axes, 1 },
+        { test_split_topk_scatter, 1 },
+        { test_upsample, 1 },
+        { test_resize_10, 1 },
+        { test_resize_half_pixel, 1 },
+        { test_dropout, 1 },
+        { test_softmax_on_one_axis, 1 },
+        { test_softmax_over_several_axes, 1 },
+        { test_subgraphs, 1 },
+        { test_refusals_are_reported_together, 1 },
+        { test_unknown_ops_are_reported_together, 1 },
+        { test_every_rule_is_complete, 1 },
+        { test_functions_are_expanded, 1 },
+        { test_functions_of_other_opsets_are_kept, 1 },
+        { test_functions_refused, 1 },
+    };
+    return run_tests("normalize", tests, PPQ_COUNT(tests));
 }
