@@ -1,6 +1,5 @@
 #include "executor/ops/real.h"
 
-#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -125,8 +124,10 @@ ppq_status ppq_run_widened(ppq_kernel_ctx *c, ppq_status (*run)(ppq_kernel_ctx *
         in_ptr[i] = &in[i];
     }
     for (int i = 0; st == PPQ_OK && i < n_out; i++) {
-        assert(c->out[i].buf);
-        if (is_half(c->out[i].dtype))
+        if (!c->out[i].buf)
+            st = ppq_kernel_fail(c, PPQ_ERR_SHAPE, "the inputs do not tell the size of output %d",
+                                 i);
+        else if (is_half(c->out[i].dtype))
             st = alloc_wide(c, &c->out[i], &out[i]);
         else
             out[i] = ppq_tensor_ref(&c->out[i]);
