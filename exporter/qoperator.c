@@ -185,7 +185,6 @@ static void become(rewriter *w, ppq_op *op, const char *domain, const char *type
 
 // ---- biases -------------------------------------------------------------------------------------
 
-// A constant vector of n reals: a DQ of int32 values, or float32.
 static bool read_bias(const ppq_op *op, int32_t k, int64_t n, double *out)
 {
     const ppq_op *dq = ppq_maker(op, k);
@@ -205,14 +204,26 @@ static bool read_bias(const ppq_op *op, int32_t k, int64_t n, double *out)
     return true;
 }
 
+// Input k when it is a constant vector of n reals: a DQ of int32 values, or float32. NULL
+// otherwise; the caller's to free.
+static double *real_bias(const ppq_op *op, int32_t k, int64_t n)
+{
+    double *real = n > 0 ? calloc((size_t) n, sizeof(*real)) : NULL;
+    if (real && read_bias(op, k, n, real))
+        return real;
+    free(real);
+    return NULL;
+}
+
 // Input k as int32 in units of a's scale times b's, n values. NULL when there is no such constant.
 static ppq_var *make_bias(rewriter *w, const ppq_op *op, int32_t k, const ppq_op *a,
                           const ppq_op *b, int64_t n)
 {
     const ppq_shape shape = ppq_shape_1d(n);
     ppq_tensor t;
-    double *real = n > 0 ? calloc((size_t) n, sizeof(*real)) : NULL;
-    if (!real || !read_bias(op, k, n, real) || ppq_tensor_alloc(&t, PPQ_DT_I32, &shape) != PPQ_OK) {
+    double *real = real_bias(op, k, n);
+    if (!real || (n_scales(b) != 1 && n_scales(b) != n) ||
+        ppq_tensor_alloc(&t, PPQ_DT_I32, &shape) != PPQ_OK) {
         free(real);
         return NULL;
     }
@@ -239,8 +250,8 @@ static ppq_var *make_float_bias(rewriter *w, const ppq_op *op, int32_t k, int64_
 {
     const ppq_shape shape = ppq_shape_1d(n);
     ppq_tensor t;
-    double *real = n > 0 ? calloc((size_t) n, sizeof(*real)) : NULL;
-    if (!real || !read_bias(op, k, n, real) || ppq_tensor_alloc(&t, PPQ_DT_F32, &shape) != PPQ_OK) {
+    double *real = real_bias(op, k, n);
+    if (!real || ppq_tensor_alloc(&t, PPQ_DT_F32, &shape) != PPQ_OK) {
         free(real);
         return NULL;
     }
