@@ -103,8 +103,8 @@ struct ppq_plan {
     ppq_engine_info info;
 };
 
-// Takes a storage allocated in the plan's arena.
-void ppq_plan_add_storage(ppq_plan *p, ppq_storage *s);
+// Keeps a constant that a rule made, for as long as the plan.
+const ppq_tensor *ppq_plan_keep(ppq_plan *p, ppq_tensor *take);
 
 // ---- values ---------------------------------------------------------------------------------
 
@@ -174,6 +174,7 @@ void *ppq_call_data(const ppq_call *c, int32_t value);
 const ppq_tensor *ppq_call_tensor(ppq_call *c, int32_t value);
 void *ppq_call_scratch(const ppq_call *c); // step->scratch bytes, 64-byte aligned
 int ppq_call_threads(const ppq_call *c);
+ppq_isa ppq_call_isa(const ppq_call *c); // of the plan
 ppq_diag *ppq_call_diag(const ppq_call *c);
 ppq_arena *ppq_call_arena(const ppq_call *c); // reset after each step
 ppq_pool *ppq_call_pool(const ppq_call *c);

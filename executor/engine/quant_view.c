@@ -82,18 +82,14 @@ static bool all_zero(const ppq_tensor *z, int at)
 // uint8 around 128 as int8.
 static const ppq_tensor *centred(ppq_plan *p, const ppq_tensor *t)
 {
-    ppq_storage *s = ppq_new(p->arena, ppq_storage);
-    if (ppq_tensor_alloc(&s->constant, PPQ_DT_I8, &t->shape) != PPQ_OK)
+    ppq_tensor c;
+    if (ppq_tensor_alloc(&c, PPQ_DT_I8, &t->shape) != PPQ_OK)
         return NULL;
     const unsigned char *from = ppq_tensor_data(t);
-    unsigned char *to = ppq_tensor_data(&s->constant);
+    unsigned char *to = ppq_tensor_data(&c);
     for (size_t i = 0; i < ppq_tensor_bytes(t); i++)
         to[i] = from[i] ^ 0x80;
-    // A storage nobody refers to, so that the plan frees it.
-    s->kind = PPQ_STORAGE_CONST;
-    s->first = s->last = PPQ_NO_VALUE;
-    ppq_plan_add_storage(p, s);
-    return &s->constant;
+    return ppq_plan_keep(p, &c);
 }
 
 bool ppq_weights_of_var(ppq_plan *p, const ppq_var *v, ppq_weights *out)

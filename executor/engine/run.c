@@ -52,6 +52,11 @@ int ppq_call_threads(const ppq_call *c)
     return c->p->o.n_threads;
 }
 
+ppq_isa ppq_call_isa(const ppq_call *c)
+{
+    return c->p->isa;
+}
+
 ppq_diag *ppq_call_diag(const ppq_call *c)
 {
     return c->d;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "executor/engine/kernels/quantize.h"
+#include "executor/engine/kernels/transpose.h"
 
 // ---- bytes to bytes -------------------------------------------------------------------------
 
@@ -66,35 +67,35 @@ ppq_status ppq_step_flip(ppq_plan *p, int32_t in, int32_t *out)
 typedef struct exchange {
     int64_t batch, rows, cols; // [rows][cols] becomes [cols][rows]
     size_t size;
+    ppq_isa isa;
     const unsigned char *src;
     unsigned char *dst;
 } exchange;
 
-// Tiles keep both sides within few cache lines.
-#define EXCHANGE(T)                                                      \
-    for (int64_t r0 = 0; r0 < e->rows; r0 += 32)                         \
-        for (int64_t c0 = begin; c0 < end; c0 += 32)                     \
-            for (int64_t c = c0; c < PPQ_MIN(c0 + 32, end); c++)         \
-                for (int64_t r = r0; r < PPQ_MIN(r0 + 32, e->rows); r++) \
-                    ((T *) (void *) dst)[c * e->rows + r] =              \
-                        ((const T *) (const void *) src)[r * e->cols + c];
+// For the sizes that the kernels do not know.
+static void exchange_wide(const exchange *e, const unsigned char *src, unsigned char *dst,
+                          int64_t begin, int64_t end)
+{
+    for (int64_t c = begin; c < end; c++)
+        for (int64_t r = 0; r < e->rows; r++)
+            memcpy(dst + (size_t) (c * e->rows + r) * e->size,
+                   src + (size_t) (r * e->cols + c) * e->size, e->size);
+}
 
 static void exchange_cols(void *user, int64_t begin, int64_t end)
 {
     const exchange *e = user;
     const size_t step = (size_t) (e->rows * e->cols) * e->size;
+    const size_t from = (size_t) begin * e->size, to = from * (size_t) e->rows;
     for (int64_t b = 0; b < e->batch; b++) {
         const unsigned char *src = e->src + (size_t) b * step;
         unsigned char *dst = e->dst + (size_t) b * step;
-        if (e->size == 1) {
-            EXCHANGE(uint8_t)
-        } else if (e->size == 2) {
-            EXCHANGE(uint16_t)
-        } else if (e->size == 4) {
-            EXCHANGE(uint32_t)
-        } else {
-            EXCHANGE(uint64_t)
-        }
+        if (e->size == 1)
+            ppq_transpose_8(e->isa, src + from, e->cols, dst + to, e->rows, e->rows, end - begin);
+        else if (e->size == 4)
+            ppq_transpose_32(e->isa, src + from, e->cols, dst + to, e->rows, e->rows, end - begin);
+        else
+            exchange_wide(e, src, dst, begin, end);
     }
 }
 
@@ -108,6 +109,7 @@ static ppq_status run_relayout(const ppq_step *s, ppq_call *c)
                    .rows = to_last ? d->dim[1] : pixels,
                    .cols = to_last ? pixels : d->dim[1],
                    .size = ppq_dtype_size(x->dtype),
+                   .isa = ppq_call_isa(c),
                    .src = ppq_tensor_data(x),
                    .dst = ppq_call_data(c, s->out[0]) };
     ppq_call_split(c, e.cols, exchange_cols, &e);

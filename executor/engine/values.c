@@ -17,19 +17,22 @@ static void *grow(void *list, size_t n, size_t *cap)
     return more;
 }
 
-void ppq_plan_add_storage(ppq_plan *p, ppq_storage *s)
-{
-    p->storages = grow(p->storages, p->n_storages, &p->cap_storages);
-    p->storages[p->n_storages++] = s;
-}
-
 static ppq_storage *new_storage(ppq_plan *p, ppq_storage_kind kind)
 {
     ppq_storage *s = ppq_new(p->arena, ppq_storage);
     s->kind = kind;
     s->first = s->last = PPQ_NO_VALUE;
-    ppq_plan_add_storage(p, s);
+    p->storages = grow(p->storages, p->n_storages, &p->cap_storages);
+    p->storages[p->n_storages++] = s;
     return s;
+}
+
+const ppq_tensor *ppq_plan_keep(ppq_plan *p, ppq_tensor *take)
+{
+    ppq_storage *s = new_storage(p, PPQ_STORAGE_CONST);
+    s->constant = *take;
+    *take = (ppq_tensor){ 0 };
+    return &s->constant;
 }
 
 static ppq_value *new_value(ppq_plan *p, const ppq_var *var, ppq_dtype dt, const ppq_shape *s,

@@ -1,6 +1,5 @@
 #include "executor/dnnl/run.h"
-#include "executor/engine/rules/operands.h"
-#include "executor/ops/conv_shape.h"
+#include "executor/engine/rules/conv_common.h"
 
 // Conv and ConvTranspose with what follows them, channels-last, in float or on integers.
 
@@ -27,7 +26,16 @@ static ppq_dnnl_md weights_md(const ppq_conv_shape *shape, const ppq_tensor *w)
     return md;
 }
 
-static ppq_status describe(ppq_operands *o, ppq_conv_shape *shape)
+static double macs(const ppq_operands *o, const ppq_conv_shape *shape)
+{
+    double n = (double) ppq_shape_numel(&o->p->shape[o->op->in[1]->id]);
+    const ppq_window *w = &shape->win;
+    for (int i = 0; i < w->n; i++)
+        n *= (double) (shape->transposed ? w->in[i] : w->out[i]);
+    return n * (double) shape->batch;
+}
+
+ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, bool weigh)
 {
     const ppq_plan *p = o->p;
     const ppq_op *op = o->op;
@@ -46,51 +54,41 @@ static ppq_status describe(ppq_operands *o, ppq_conv_shape *shape)
     PPQ_TRY(ppq_operands_init(o, op->in[0], op->in[1], out_axis, transposed ? 0 : 1));
     const ppq_chain_opts c = { .channel_axis = 1, .can_sum = true };
     ppq_chain_follow(p, op, &c, &o->chain);
+    if (weigh)
+        PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(o, shape)));
     return ppq_operands_add_bias(o, b) && ppq_operands_add_bias(o, o->chain.bias)
                ? PPQ_OK
                : PPQ_ERR_UNSUPPORTED;
 }
 
-static ppq_status make_dnnl(const ppq_operands *o, const ppq_conv_shape *shape,
-                            const ppq_dnnl_md *weights, ppq_dnnl_op **out)
+ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
+                         const ppq_dnnl_window *window, const ppq_shape *src,
+                         const ppq_tensor *weights)
 {
-    const ppq_plan *p = o->p;
     const ppq_layout last = PPQ_LAYOUT_CHANNELS_LAST;
-    const ppq_shape *y = &p->shape[o->chain.out->id], bias = ppq_shape_1d(o->channels);
+    const ppq_shape *y = &o->p->shape[o->chain.out->id], bias = ppq_shape_1d(o->channels);
     const ppq_dnnl_quant q = ppq_operands_quant(o);
-    ppq_dnnl_operands m = {
-        .src = ppq_dnnl_md_of(ppq_operands_src_type(o), &p->shape[o->op->in[0]->id], last),
-        .weights = ppq_dnnl_md_any(weights),
-        .dst = ppq_dnnl_md_of(ppq_operands_dst_type(o), y, last),
-    };
+    const ppq_dnnl_md w = weights_md(shape, weights);
+    ppq_dnnl_operands m = { .src = ppq_dnnl_md_of(ppq_operands_src_type(o), src, last),
+                            .weights = ppq_dnnl_md_any(&w),
+                            .dst = ppq_dnnl_md_of(ppq_operands_dst_type(o), y, last) };
     if (o->bias)
         m.bias = ppq_dnnl_md_of(PPQ_DT_F32, &bias, PPQ_LAYOUT_PLAIN);
     const ppq_dnnl_attr attr = { o->int8 ? &q : NULL, o->chain.post, o->chain.n_post };
-    const ppq_dnnl_window w = ppq_dnnl_window_of(&shape->win, shape->transposed);
-    return ppq_dnnl_conv(&m, &w, shape->groups > 1, shape->transposed, &attr, out);
-}
-
-static double macs(const ppq_operands *o, const ppq_conv_shape *shape)
-{
-    double n = (double) ppq_shape_numel(&o->p->shape[o->op->in[1]->id]);
-    const ppq_window *w = &shape->win;
-    for (int i = 0; i < w->n; i++)
-        n *= (double) (shape->transposed ? w->in[i] : w->out[i]);
-    return n * (double) shape->batch;
+    ppq_dnnl_op *dnnl;
+    PPQ_TRY(ppq_dnnl_conv(&m, window, shape->groups > 1, shape->transposed, &attr, &dnnl));
+    return ppq_operands_emit(o, shape->transposed ? "conv-transpose" : "conv", dnnl, weights, &w,
+                             last, macs(o, shape));
 }
 
 static ppq_status lower(ppq_plan *p, const ppq_op *op)
 {
     ppq_operands o = { .p = p, .op = op };
     ppq_conv_shape shape;
-    ppq_status st = describe(&o, &shape);
+    ppq_status st = ppq_conv_describe(&o, &shape, true);
     if (st == PPQ_OK) {
-        const ppq_dnnl_md weights = weights_md(&shape, ppq_operands_weights(&o));
-        ppq_dnnl_op *dnnl;
-        st = make_dnnl(&o, &shape, &weights, &dnnl);
-        if (st == PPQ_OK)
-            st = ppq_operands_emit(&o, shape.transposed ? "conv-transpose" : "conv", dnnl, &weights,
-                                   PPQ_LAYOUT_CHANNELS_LAST, macs(&o, &shape));
+        const ppq_dnnl_window w = ppq_dnnl_window_of(&shape.win, shape.transposed);
+        st = ppq_conv_emit(&o, &shape, &w, &p->shape[op->in[0]->id], ppq_operands_weights(&o));
     }
     ppq_operands_fini(&o);
     return st;

@@ -12,6 +12,11 @@ static bool is_gemm(const ppq_op *op)
     return ppq_op_is(op, "Gemm");
 }
 
+static double macs(const linear *l)
+{
+    return (double) l->rows * (double) l->k * (double) l->n;
+}
+
 static ppq_status describe(ppq_operands *o, linear *l)
 {
     const ppq_plan *p = o->p;
@@ -40,6 +45,7 @@ static ppq_status describe(ppq_operands *o, linear *l)
         ppq_operands_init(o, op->in[0], op->in[1], l->transposed ? 0 : 1, l->transposed ? 1 : 0));
     const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .can_sum = true };
     ppq_chain_follow(p, op, &opts, &o->chain);
+    PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(l)));
     return ppq_operands_add_bias(o, c) && ppq_operands_add_bias(o, o->chain.bias)
                ? PPQ_OK
                : PPQ_ERR_UNSUPPORTED;
@@ -76,8 +82,8 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
         ppq_dnnl_op *dnnl;
         st = make_dnnl(&o, &l, &weights, &dnnl);
         if (st == PPQ_OK)
-            st = ppq_operands_emit(&o, "linear", dnnl, &weights, PPQ_LAYOUT_PLAIN,
-                                   (double) l.rows * (double) l.k * (double) l.n);
+            st = ppq_operands_emit(&o, "linear", dnnl, ppq_operands_weights(&o), &weights,
+                                   PPQ_LAYOUT_PLAIN, macs(&l));
     }
     ppq_operands_fini(&o);
     return st;

@@ -8,8 +8,11 @@
 typedef struct ppq_operands {
     ppq_plan *p;
     const ppq_op *op;
+    const ppq_var *x; // the input when float
+    int32_t source;   // its value, where the rule made one
+    bool has_source;
     ppq_chain chain;
-    bool int8;
+    bool int8, saturates;
     ppq_grid src;        // when int8
     ppq_weights weights; // when int8
     ppq_tensor real;     // weights when float; owned
@@ -21,6 +24,10 @@ typedef struct ppq_operands {
 // `out_axis`; sums run along `sum_axis`. PPQ_ERR_UNSUPPORTED when the weights are not constant.
 PPQ_NODISCARD ppq_status ppq_operands_init(ppq_operands *o, const ppq_var *x, const ppq_var *w,
                                            int out_axis, int sum_axis);
+// Goes back to float when, with what follows now known, quantizing the input and leaving the
+// integers again costs more than this many multiplications save. The numbers are then those of the
+// model without the quantization of this op.
+PPQ_NODISCARD ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, double macs);
 void ppq_operands_fini(ppq_operands *o);
 // Adds a constant per channel; true for NULL, false if it is not constant.
 bool ppq_operands_add_bias(ppq_operands *o, const ppq_var *v);
@@ -33,7 +40,8 @@ const ppq_var *ppq_operands_src(const ppq_operands *o); // the integers, or the 
 // Reads the input, makes the output and the step, with weights and bias packed and everything
 // bound. Takes the operation over, also on failure.
 PPQ_NODISCARD ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel,
-                                           ppq_dnnl_op *take_dnnl, const ppq_dnnl_md *weights,
-                                           ppq_layout layout, double macs);
+                                           ppq_dnnl_op *take_dnnl, const ppq_tensor *weights,
+                                           const ppq_dnnl_md *weights_md, ppq_layout layout,
+                                           double macs);
 
 #endif

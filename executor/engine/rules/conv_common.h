@@ -1,0 +1,16 @@
+#ifndef PPQ_EXECUTOR_ENGINE_RULES_CONV_COMMON_H
+#define PPQ_EXECUTOR_ENGINE_RULES_CONV_COMMON_H
+
+#include "executor/engine/rules/operands.h"
+#include "executor/ops/conv_shape.h"
+
+// What the rules for convolutions share.
+
+// Reads the op: shape, operands, chain, biases. Integers are weighed against float when `weigh`.
+PPQ_NODISCARD ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, bool weigh);
+// A source of this shape, channels-last, and weights in ONNX's order, through oneDNN.
+PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
+                                       const ppq_dnnl_window *window, const ppq_shape *src,
+                                       const ppq_tensor *weights);
+
+#endif
