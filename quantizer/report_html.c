@@ -494,7 +494,7 @@ void ppq_report_html(const ppq_session *s, ppq_buf *out)
     p.errors = ppq_layer_errors(s, true, a, &p.n_errors);
     p.snr = ppq_new_n(a, double, s->graph->n_ops + 1);
     for (size_t i = 0; i < s->graph->n_ops; i++)
-        p.snr[i] = INFINITY;
+        p.snr[i] = HUGE_VAL;
     for (size_t i = 0; i < p.n_errors; i++)
         p.snr[p.errors[i].op->id] = p.errors[i].snr;
     const char *slash = strrchr(s->graph->source, '/');
