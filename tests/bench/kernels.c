@@ -9,8 +9,12 @@
 
 #include "core/rng.h"
 #include "executor/dnnl/compat.h"
+#include "executor/engine/kernels/binary.h"
 #include "executor/engine/kernels/depthwise.h"
+#include "executor/engine/kernels/pool.h"
 #include "executor/engine/kernels/quantize.h"
+#include "executor/engine/kernels/requantize.h"
+#include "executor/engine/kernels/transpose.h"
 
 enum { ROUNDS = 31 };
 
@@ -315,6 +319,226 @@ static void bench_quantize(ppq_isa isa)
     free(s.bytes);
 }
 
+// ---- streams of bytes --------------------------------------------------------------------------
+
+typedef struct bytes {
+    ppq_isa isa;
+    uint8_t *a, *b, *dst;
+    uint8_t table[PPQ_LUT_SIZE];
+    ppq_q8_requantize map;
+    ppq_q8_binary binary;
+    ppq_q8_pool pool;
+    int64_t n_rows, n_cols, stride;
+} bytes;
+
+static void lut_run(void *user)
+{
+    bytes *s = user;
+    ppq_lut_run(s->isa, s->table, s->a, s->dst, s->n_rows * s->n_cols);
+}
+
+static void plain_lut_run(void *user)
+{
+    bytes *s = user;
+    ppq_lut_run(PPQ_ISA_PORTABLE, s->table, s->a, s->dst, s->n_rows * s->n_cols);
+}
+
+static void requantize_run(void *user)
+{
+    bytes *s = user;
+    ppq_q8_requantize_run(s->isa, &s->map, s->a, s->n_cols, s->dst, s->stride, s->n_rows,
+                          s->n_cols);
+}
+
+static void binary_run(void *user)
+{
+    bytes *s = user;
+    ppq_q8_binary_run(s->isa, &s->binary, s->a, s->n_cols, s->b, s->n_cols, s->dst, s->n_rows,
+                      s->n_cols);
+}
+
+static void per_channel_run(void *user)
+{
+    bytes *s = user;
+    ppq_q8_binary_run(s->isa, &s->binary, s->a, s->n_cols, s->b, 0, s->dst, s->n_rows, s->n_cols);
+}
+
+static void average_run(void *user)
+{
+    bytes *s = user;
+    ppq_q8_pool_average(s->isa, &s->pool, s->a, s->dst, 0, s->pool.dst_size[0]);
+}
+
+static void max_run(void *user)
+{
+    bytes *s = user;
+    ppq_q8_pool_max(s->isa, &s->pool, s->a, s->dst, 0, s->pool.dst_size[0]);
+}
+
+static void to_planes_run(void *user)
+{
+    bytes *s = user;
+    ppq_transpose_8(s->isa, s->a, s->n_cols, s->dst, s->n_rows, s->n_rows, s->n_cols);
+}
+
+static void to_pixels_run(void *user)
+{
+    bytes *s = user;
+    ppq_transpose_8(s->isa, s->a, s->n_rows, s->dst, s->n_cols, s->n_cols, s->n_rows);
+}
+
+static void words_run(void *user)
+{
+    bytes *s = user;
+    ppq_transpose_32(s->isa, s->a, s->n_cols, s->dst, s->n_rows, s->n_rows, s->n_cols);
+}
+
+static theirs bound(ppq_dnnl_op *op, bytes *s)
+{
+    theirs t = theirs_new(op);
+    bind(&t, PPQ_DNNL_SRC, s->a);
+    bind(&t, PPQ_DNNL_DST, s->dst);
+    return t;
+}
+
+static void bench_lut(bytes s)
+{
+    s.n_rows = 1;
+    s.n_cols = 1 << 20;
+    compare("table, 1 MB", lut_run, &s, NULL, NULL);
+    compare("table, 1 MB, plain C", plain_lut_run, &s, NULL, NULL);
+}
+
+// One of four operands of a Concat.
+static void bench_requantize(bytes s, int64_t side, int64_t channels)
+{
+    s.n_rows = side * side;
+    s.n_cols = channels;
+    s.stride = 4 * channels;
+    const ppq_q8 from = ppq_q8_u8(0.02f, 3), to = ppq_q8_u8(0.03f, 5);
+    ppq_q8_requantize_prepare(&from, &to, &s.map);
+    const ppq_dnnl_md src = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, side, side);
+    ppq_dnnl_md dst = src;
+    dst.stride[0] = 4 * src.stride[0];
+    dst.stride[2] = 4 * src.stride[2];
+    dst.stride[3] = 4 * src.stride[3];
+    const ppq_dnnl_quant q = { from.scale, to.scale, from.zero, to.zero, NULL, 0 };
+    ppq_dnnl_op *op;
+    require(ppq_dnnl_reorder(&src, &dst, &q, &op) == PPQ_OK, "reorder");
+    theirs t = bound(op, &s);
+    char name[64];
+    snprintf(name, sizeof(name), "concat, %lld @ %lld of 4", (long long) channels,
+             (long long) side);
+    compare(name, requantize_run, &s, &t, NULL);
+    theirs_end(&t);
+}
+
+static void bench_binary(bytes s, ppq_q8_alg alg, const char *name, bool per_channel)
+{
+    s.n_rows = 56 * 56;
+    s.n_cols = 256;
+    s.binary =
+        (ppq_q8_binary){ alg, ppq_q8_u8(0.0213f, 0), ppq_q8_u8(0.0307f, 0), ppq_q8_u8(0.0411f, 0) };
+    const ppq_dnnl_md a = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, 256, 56, 56);
+    const ppq_dnnl_md b = per_channel ? md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, 256, 1, 1) : a;
+    ppq_dnnl_op *op = NULL;
+    const bool have = ppq_dnnl_binary(alg == PPQ_Q8_ADD ? PPQ_DNNL_ADD : PPQ_DNNL_MUL, &a, &b, &a,
+                                      NULL, &op) == PPQ_OK;
+    theirs t = { 0 };
+    if (have) {
+        t = bound(op, &s);
+        bind(&t, PPQ_DNNL_SRC_1, s.b);
+    }
+    compare(name, per_channel ? per_channel_run : binary_run, &s, have ? &t : NULL, NULL);
+    if (have)
+        theirs_end(&t);
+}
+
+static void bench_pool(bytes s, bool max, int64_t channels, int64_t side, int64_t size,
+                       int64_t stride, int64_t pad)
+{
+    const int64_t out = (side + 2 * pad - size) / stride + 1;
+    const ppq_q8 q = ppq_q8_u8(0.02f, 0);
+    s.pool = (ppq_q8_pool){ .channels = channels,
+                            .src_size = { side, side },
+                            .dst_size = { out, out },
+                            .kernel = { size, size },
+                            .stride = { stride, stride },
+                            .dilation = { 1, 1 },
+                            .pad_lo = { pad, pad },
+                            .pad_hi = { pad, pad },
+                            .src = q,
+                            .dst = q };
+    const ppq_dnnl_window w = { .n = 2,
+                                .kernel = { size, size },
+                                .stride = { stride, stride },
+                                .dilation = { 1, 1 },
+                                .pad_lo = { pad, pad },
+                                .pad_hi = { pad, pad } };
+    const ppq_dnnl_md src = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, side, side);
+    const ppq_dnnl_md dst = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, out, out);
+    ppq_dnnl_op *op;
+    require(ppq_dnnl_pool(max ? PPQ_DNNL_POOL_MAX : PPQ_DNNL_POOL_AVG, &src, &dst, &w, &op) ==
+                PPQ_OK,
+            "pool");
+    theirs t = bound(op, &s);
+    char name[64];
+    snprintf(name, sizeof(name), "%s pool %lldx%lld/%lld %lld @ %lld", max ? "max" : "average",
+             (long long) size, (long long) size, (long long) stride, (long long) channels,
+             (long long) out);
+    compare(name, max ? max_run : average_run, &s, &t, NULL);
+    theirs_end(&t);
+}
+
+static void bench_transpose(bytes s, ppq_dtype dt, bool to_planes, int64_t channels, int64_t side)
+{
+    s.n_rows = side * side;
+    s.n_cols = channels;
+    const ppq_dnnl_md pixels = md4(dt, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, side, side);
+    const ppq_dnnl_md planes = md4(dt, PPQ_LAYOUT_PLAIN, 1, channels, side, side);
+    ppq_dnnl_op *op;
+    require(ppq_dnnl_reorder(to_planes ? &pixels : &planes, to_planes ? &planes : &pixels, NULL,
+                             &op) == PPQ_OK,
+            "reorder");
+    theirs t = bound(op, &s);
+    char name[64];
+    snprintf(name, sizeof(name), "%s to %s, %s, %lld @ %lld", to_planes ? "nhwc" : "nchw",
+             to_planes ? "nchw" : "nhwc", ppq_dtype_name(dt), (long long) channels,
+             (long long) side);
+    compare(name,
+            dt == PPQ_DT_F32 ? words_run
+            : to_planes      ? to_planes_run
+                             : to_pixels_run,
+            &s, &t, NULL);
+    theirs_end(&t);
+}
+
+static void bench_bytes(ppq_isa isa)
+{
+    const size_t size = 4 << 20;
+    bytes s = { .isa = isa, .a = bytes_new(size), .b = bytes_new(size), .dst = bytes_new(size) };
+    for (int i = 0; i < PPQ_LUT_SIZE; i++)
+        s.table[i] = (uint8_t) (7 * i + 3);
+    bench_lut(s);
+    bench_requantize(s, 56, 64);
+    bench_requantize(s, 28, 24);
+    bench_requantize(s, 14, 256);
+    bench_binary(s, PPQ_Q8_ADD, "add 256 @ 56", false);
+    bench_binary(s, PPQ_Q8_MUL, "mul 256 @ 56 by 256", true);
+    bench_pool(s, false, 1024, 7, 7, 1, 0);
+    bench_pool(s, false, 2048, 7, 7, 1, 0);
+    bench_pool(s, false, 192, 28, 3, 1, 1);
+    bench_pool(s, true, 64, 112, 3, 2, 1);
+    bench_pool(s, true, 192, 28, 3, 1, 1);
+    bench_pool(s, true, 64, 224, 2, 2, 0);
+    bench_transpose(s, PPQ_DT_U8, true, 64, 56);
+    bench_transpose(s, PPQ_DT_U8, false, 64, 56);
+    bench_transpose(s, PPQ_DT_F32, true, 64, 56);
+    free(s.a);
+    free(s.b);
+    free(s.dst);
+}
+
 int main(int argc, char **argv)
 {
     ppq_isa isa = ppq_isa_detect();
@@ -326,5 +550,6 @@ int main(int argc, char **argv)
     printf("own: %s; oneDNN %s\n", ppq_isa_name(isa), ppq_dnnl_version());
     bench_all_depthwise(isa);
     bench_quantize(isa);
+    bench_bytes(isa);
     return 0;
 }

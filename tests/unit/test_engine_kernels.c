@@ -347,7 +347,7 @@ static window_facts window_naive(const ppq_q8_pool *k, const uint8_t *image, int
 static float mean_naive(const ppq_q8_pool *k, const window_facts *f)
 {
     const int32_t n = k->include_pad ? f->n_padded : f->n_inside;
-    return (float) f->sum * k->src.scale / (float) PPQ_MAX(n, 1);
+    return (float) f->sum * (k->src.scale / (float) PPQ_MAX(n, 1));
 }
 
 static void pool_naive(const ppq_q8_pool *k, int64_t batch, const uint8_t *src, void *average,

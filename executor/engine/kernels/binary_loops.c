@@ -6,7 +6,7 @@ typedef struct formats {
     v_q8 a, b, dst;
 } formats;
 
-// `alg` is a constant wherever these are inlined.
+// `alg` and `flips` are constants wherever these are inlined.
 V_INLINE vf apply(ppq_q8_alg alg, vf a, vf b)
 {
     switch (alg) {
@@ -23,30 +23,38 @@ V_INLINE vf apply(ppq_q8_alg alg, vf a, vf b)
     return vf_div(a, b);
 }
 
-V_INLINE void one_block(ppq_q8_alg alg, const formats *f, const uint8_t *a, const uint8_t *b,
-                        uint8_t *dst)
+V_INLINE void one_block(ppq_q8_alg alg, bool flips, const formats *f, const uint8_t *a,
+                        const uint8_t *b, uint8_t *dst)
 {
     vf x[4], y[4];
-    v_dequantize(&f->a, a, x);
-    v_dequantize(&f->b, b, y);
+    v_dequantize(&f->a, flips, a, x);
+    v_dequantize(&f->b, flips, b, y);
     for (int k = 0; k < 4; k++)
         x[k] = apply(alg, x[k], y[k]);
     v_quantize_store(&f->dst, x, dst);
 }
 
-V_INLINE void one_row(ppq_q8_alg alg, const formats *f, const uint8_t *a, const uint8_t *b,
-                      uint8_t *dst, int64_t n)
+V_INLINE void one_row(ppq_q8_alg alg, bool flips, const formats *f, const uint8_t *a,
+                      const uint8_t *b, uint8_t *dst, int64_t n)
 {
     int64_t i = 0;
     for (; i + V_BLOCK <= n; i += V_BLOCK)
-        one_block(alg, f, a + i, b + i, dst + i);
+        one_block(alg, flips, f, a + i, b + i, dst + i);
     if (i >= n)
         return;
     uint8_t x[V_BLOCK] = { 0 }, y[V_BLOCK] = { 0 };
     memcpy(x, a + i, (size_t) (n - i));
     memcpy(y, b + i, (size_t) (n - i));
-    one_block(alg, f, x, y, x);
+    one_block(alg, flips, f, x, y, x);
     memcpy(dst + i, x, (size_t) (n - i));
+}
+
+V_INLINE void each_row(ppq_q8_alg alg, bool flips, const formats *f, const ppq_q8_binary_rows *r)
+{
+    const ppq_q8_binary_rows copy = *r; // which stores of bytes cannot alias
+    for (int64_t i = 0; i < copy.n_rows; i++)
+        one_row(alg, flips, f, copy.a + i * copy.a_stride, copy.b + i * copy.b_stride,
+                copy.dst + i * copy.n_cols, copy.n_cols);
 }
 
 V_INLINE void all_rows(ppq_q8_alg alg, const ppq_q8_binary *k, const ppq_q8_binary_rows *r)
@@ -54,10 +62,10 @@ V_INLINE void all_rows(ppq_q8_alg alg, const ppq_q8_binary *k, const ppq_q8_bina
     const ppq_q8_raw a = ppq_q8_to_raw(&k->a), b = ppq_q8_to_raw(&k->b);
     const ppq_q8_raw dst = ppq_q8_to_raw(&k->dst);
     const formats f = { v_q8_of(&a), v_q8_of(&b), v_q8_of(&dst) };
-    const ppq_q8_binary_rows copy = *r; // which stores of bytes cannot alias
-    for (int64_t i = 0; i < copy.n_rows; i++)
-        one_row(alg, &f, copy.a + i * copy.a_stride, copy.b + i * copy.b_stride,
-                copy.dst + i * copy.n_cols, copy.n_cols);
+    if (a.flip || b.flip)
+        each_row(alg, true, &f, r);
+    else
+        each_row(alg, false, &f, r);
 }
 
 static void add_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)

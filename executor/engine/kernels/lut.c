@@ -1,5 +1,7 @@
 #include "executor/engine/kernels/lut.h"
 
+#include <string.h>
+
 #include "core/quantfn.h"
 #include "executor/engine/kernels/lut_loops.h"
 
@@ -40,12 +42,44 @@ void ppq_lut_run(ppq_isa isa, const uint8_t table[PPQ_LUT_SIZE], const uint8_t *
     ppq_lut_loops_pick(isa)->rows(table, src, n, dst, n, 1, n);
 }
 
+// Rows that are too short for vectors go through a buffer, many at once.
+enum { SHORT_ROW = 64, BUFFER = 4096 };
+
+static void copy_rows(const uint8_t *src, int64_t src_stride, uint8_t *dst, int64_t dst_stride,
+                      int64_t n_rows, int64_t n_cols)
+{
+    for (int64_t r = 0; r < n_rows; r++)
+        memcpy(dst + r * dst_stride, src + r * src_stride, (size_t) n_cols);
+}
+
+static void run_short_rows(ppq_isa isa, const uint8_t *table, const uint8_t *src,
+                           int64_t src_stride, uint8_t *dst, int64_t dst_stride, int64_t n_rows,
+                           int64_t n_cols)
+{
+    uint8_t buf[BUFFER];
+    const int64_t at_once = BUFFER / n_cols;
+    for (int64_t r = 0; r < n_rows; r += at_once) {
+        const int64_t n = PPQ_MIN(n_rows - r, at_once);
+        const uint8_t *from = src + r * src_stride;
+        if (src_stride != n_cols) {
+            copy_rows(from, src_stride, buf, n_cols, n, n_cols);
+            from = buf;
+        }
+        uint8_t *to = dst_stride == n_cols ? dst + r * n_cols : buf;
+        ppq_lut_run(isa, table, from, to, n * n_cols);
+        if (to == buf)
+            copy_rows(buf, n_cols, dst + r * dst_stride, dst_stride, n, n_cols);
+    }
+}
+
 void ppq_lut_run_rows(ppq_isa isa, const uint8_t table[PPQ_LUT_SIZE], const uint8_t *src,
                       int64_t src_stride, uint8_t *dst, int64_t dst_stride, int64_t n_rows,
                       int64_t n_cols)
 {
     if (src_stride == n_cols && dst_stride == n_cols)
         ppq_lut_run(isa, table, src, dst, n_rows * n_cols);
+    else if (n_cols > 0 && n_cols < SHORT_ROW)
+        run_short_rows(isa, table, src, src_stride, dst, dst_stride, n_rows, n_cols);
     else
         ppq_lut_loops_pick(isa)->rows(table, src, src_stride, dst, dst_stride, n_rows, n_cols);
 }

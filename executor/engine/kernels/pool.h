@@ -19,7 +19,7 @@ typedef struct ppq_q8_pool {
 
 // Rows [row_lo, row_hi) of the result, counted through all images of a batch as in depthwise.h.
 //
-// mean = (sum of (q - zero), exact, to float) * scale / (count, to float), in float32; the result
+// mean = (sum of (q - zero), exact, to float) * (scale / (count, to float)), in float32; the result
 // is that, or its byte. Sums are exact for windows of less than 2^22 positions.
 void ppq_q8_pool_average(ppq_isa isa, const ppq_q8_pool *k, const void *src, void *dst,
                          int64_t row_lo, int64_t row_hi);

@@ -13,16 +13,35 @@ V_INLINE const uint8_t *whole_block(const uint8_t *p, int64_t channels, uint8_t 
     return buf;
 }
 
-V_INLINE void add_window(const ppq_pool_window *w, int64_t at, vi flip, vi sum[4])
+// Sums of this many bytes fit into 16 bits.
+enum { FITS = 256 };
+
+V_INLINE void flush(vw partial[2], vi sum[4])
+{
+    for (int k = 0; k < 2; k++) {
+        sum[2 * k] = vi_add(sum[2 * k], vw_lower(partial[k]));
+        sum[2 * k + 1] = vi_add(sum[2 * k + 1], vw_upper(partial[k]));
+        partial[k] = vw_set(0);
+    }
+}
+
+V_INLINE void add_window(const ppq_pool_window *w, int64_t at, vw flip, vi sum[4])
 {
     uint8_t buf[V_BLOCK] = { 0 };
-    for (int64_t y = 0; y < w->n[0]; y++)
-        for (int64_t x = 0; x < w->n[1]; x++) {
-            const uint8_t *p = w->first + y * w->step[0] + x * w->step[1] + at;
+    vw partial[2] = { vw_set(0), vw_set(0) };
+    int n = 0;
+    for (int64_t y = 0; y < w->n[0]; y++) {
+        const uint8_t *p = w->first + y * w->step[0] + at;
+        for (int64_t x = 0; x < w->n[1]; x++, p += w->step[1]) {
             const uint8_t *bytes = whole_block(p, w->channels, buf);
-            for (int k = 0; k < 4; k++)
-                sum[k] = vi_add(sum[k], vi_xor(vi_load_bytes(bytes + k * V_LANES), flip));
+            for (int k = 0; k < 2; k++)
+                partial[k] =
+                    vw_add(partial[k], vw_xor(vw_load_bytes(bytes + 2 * k * V_LANES), flip));
+            if (++n % FITS == 0)
+                flush(partial, sum);
         }
+    }
+    flush(partial, sum);
 }
 
 static void average(const ppq_pool_window *window, int64_t n, const ppq_q8_raw *from,
@@ -30,8 +49,9 @@ static void average(const ppq_pool_window *window, int64_t n, const ppq_q8_raw *
 {
     const ppq_pool_window w = *window; // which stores of bytes cannot alias
     const v_q8 q = v_q8_of(to ? to : from);
-    const vf scale = vf_set(from->scale), count = vf_set((float) n);
-    const vi start = vi_set((int32_t) (w.n[0] * w.n[1]) * -from->zero), flip = vi_set(from->flip);
+    const vf scale = vf_set(from->scale / (float) n);
+    const vi start = vi_set((int32_t) (w.n[0] * w.n[1]) * -from->zero);
+    const vw flip = vw_set(from->flip);
     const size_t unit = to ? 1 : sizeof(float);
     for (int64_t i = 0; i < w.channels; i += V_BLOCK) {
         const int64_t at = PPQ_MAX(PPQ_MIN(i, w.channels - V_BLOCK), 0);
@@ -41,7 +61,7 @@ static void average(const ppq_pool_window *window, int64_t n, const ppq_q8_raw *
         vf mean[4];
         add_window(&w, at, flip, sum);
         for (int k = 0; k < 4; k++)
-            mean[k] = vf_div(vf_mul(vf_from(sum[k]), scale), count);
+            mean[k] = vf_mul(vf_from(sum[k]), scale);
         if (to)
             v_quantize_store(&q, mean, out);
         for (int k = 0; !to && k < 4; k++)

@@ -29,7 +29,7 @@ static void quantize(const ppq_q8_raw *raw, const float *src, uint8_t *dst, int6
 V_INLINE void dequantize_block(const v_q8 *q, const uint8_t *src, float *dst)
 {
     vf x[4];
-    v_dequantize(q, src, x);
+    v_dequantize(q, true, src, x);
     for (int k = 0; k < 4; k++)
         vf_store(dst + k * V_LANES, x[k]);
 }

@@ -10,6 +10,8 @@
 // V_LANES floats (vf) or int32 (vi). Plain C has one lane, so that every loop is its own portable
 // twin. Bytes travel in blocks of V_BLOCK: four vectors at a time.
 //
+// A vw has twice as many lanes of uint16, whose sums do not carry into each other.
+//
 // vf_max(a, b) and vf_min(a, b) give b when a is NaN. Conversions round to nearest even.
 
 #if defined(__GNUC__)
@@ -54,7 +56,16 @@ V_INLINE vi vi_load_bytes(const uint8_t *p)
 {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *) p));
 }
-// V_BLOCK lanes in [0, 255], each byte ^ flip.
+typedef __m512i vw;
+V_INLINE vw vw_set(int x) { return _mm512_set1_epi16((short) x); }
+V_INLINE vw vw_add(vw a, vw b) { return _mm512_add_epi16(a, b); }
+V_INLINE vw vw_xor(vw a, vw b) { return _mm512_xor_si512(a, b); }
+V_INLINE vw vw_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *) p));
+}
+V_INLINE vi vw_lower(vw a) { return _mm512_cvtepu16_epi32(_mm512_castsi512_si256(a)); }
+V_INLINE vi vw_upper(vw a) { return _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(a, 1)); }
 V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 {
     const vi order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -101,6 +112,16 @@ V_INLINE vi vi_load_bytes(const uint8_t *p)
 {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *) p));
 }
+typedef __m256i vw;
+V_INLINE vw vw_set(int x) { return _mm256_set1_epi16((short) x); }
+V_INLINE vw vw_add(vw a, vw b) { return _mm256_add_epi16(a, b); }
+V_INLINE vw vw_xor(vw a, vw b) { return _mm256_xor_si256(a, b); }
+V_INLINE vw vw_load_bytes(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *) p));
+}
+V_INLINE vi vw_lower(vw a) { return _mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)); }
+V_INLINE vi vw_upper(vw a) { return _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1)); }
 V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 {
     const vi order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -153,6 +174,13 @@ V_INLINE vi vi_max_bytes(vi a, vi b)
 V_INLINE vf vf_from(vi a) { return (float) a; }
 V_INLINE vi vi_round(vf a) { return (int32_t) lrintf(a); }
 V_INLINE vi vi_load_bytes(const uint8_t *p) { return *p; }
+typedef uint32_t vw; // two lanes
+V_INLINE vw vw_set(int x) { return (uint32_t) x * 0x10001u; }
+V_INLINE vw vw_add(vw a, vw b) { return a + b; }
+V_INLINE vw vw_xor(vw a, vw b) { return a ^ b; }
+V_INLINE vw vw_load_bytes(const uint8_t *p) { return p[0] | (uint32_t) p[1] << 16; }
+V_INLINE vi vw_lower(vw a) { return (vi) (a & 0xFFFF); }
+V_INLINE vi vw_upper(vw a) { return (vi) (a >> 16); }
 V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 {
     for (int k = 0; k < 4; k++)
@@ -169,9 +197,19 @@ enum { V_BLOCK = 4 * V_LANES };
 typedef struct v_q8 {
     vf scale, inverse, lo, hi; // the range relative to the zero point
     vi zero, flip;
-    bool divide; // always
+    vf tie; // how far a quotient from its nearest integer may be to be trusted, see v_quantize
     uint8_t flip_byte;
 } v_q8;
+
+// A product with the reciprocal of a power of two is exact. A reciprocal that is not a normal
+// number is never trusted.
+V_INLINE float v_tie_of(float scale)
+{
+    int exponent;
+    if (!(scale > 1e-30f && scale < 1e30f))
+        return -1;
+    return frexpf(scale, &exponent) > 0.5f ? 0.5f - 1 / 8192.0f : 1;
+}
 
 V_INLINE v_q8 v_q8_of(const ppq_q8_raw *q)
 {
@@ -182,17 +220,18 @@ V_INLINE v_q8 v_q8_of(const ppq_q8_raw *q)
         .hi = vf_set((float) (q->qmax - q->zero)),
         .zero = vi_set(q->zero),
         .flip = vi_set(q->flip),
-        // Where the reciprocal would not be a normal number.
-        .divide = !(q->scale > 1e-30f && q->scale < 1e30f),
+        .tie = vf_set(v_tie_of(q->scale)),
         .flip_byte = q->flip,
     };
 }
 
-V_INLINE void v_dequantize(const v_q8 *q, const uint8_t *src, vf x[4])
+// `flips` is a constant: false where the bytes are known to be uint8.
+V_INLINE void v_dequantize(const v_q8 *q, bool flips, const uint8_t *src, vf x[4])
 {
     for (int k = 0; k < 4; k++) {
-        const vi bytes = vi_xor(vi_load_bytes(src + k * V_LANES), q->flip);
-        x[k] = vf_mul(vf_from(vi_sub(bytes, q->zero)), q->scale);
+        const vi bytes = vi_load_bytes(src + k * V_LANES);
+        const vi values = flips ? vi_xor(bytes, q->flip) : bytes;
+        x[k] = vf_mul(vf_from(vi_sub(values, q->zero)), q->scale);
     }
 }
 
@@ -206,14 +245,13 @@ V_INLINE vi v_nearest(const v_q8 *q, vf quotient)
 // Beyond the range, whose ends are integers of less than 9 bits, both are clamped alike.
 V_INLINE void v_quantize(const v_q8 *q, const vf x[4], vi out[4])
 {
-    const vf nearly_half = vf_set(0.5f - 1 / 8192.0f);
     vf farthest = vf_set(0);
     for (int k = 0; k < 4; k++) {
         const vf y = vf_min(vf_max(vf_mul(x[k], q->inverse), q->lo), q->hi);
         out[k] = vi_round(y);
         farthest = vf_max(vf_abs(vf_sub(y, vf_from(out[k]))), farthest);
     }
-    if (q->divide || vf_any_above(farthest, nearly_half))
+    if (vf_any_above(farthest, q->tie))
         for (int k = 0; k < 4; k++)
             out[k] = v_nearest(q, vf_div(x[k], q->scale));
     for (int k = 0; k < 4; k++)
