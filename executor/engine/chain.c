@@ -154,16 +154,17 @@ static bool scales(const ppq_dnnl_post *post)
 static bool take_sum(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts *o, ppq_chain *c)
 {
     const ppq_var *b = ppq_op_is(op, "Add") ? other_input(op, c->out) : NULL;
-    if (!b || !o->can_sum || c->sum || constant(b) || !computed(p, b) ||
+    if (!b || o->cut >= PPQ_CHAIN_NO_SUM || c->sum || constant(b) || !computed(p, b) ||
         p->dtype[b->id] != PPQ_DT_F32 || !ppq_shape_equal(&p->shape[b->id], &p->shape[c->out->id]))
         return false;
     ppq_dnnl_post post = { .kind = PPQ_DNNL_POST_SUM, .scale = 1 };
-    if (ppq_grid_of_var(b, &c->sum_grid)) {
+    if (o->integers && ppq_grid_of_var(b, &c->sum_grid)) {
         c->sum = c->sum_grid.q;
         post.scale = c->sum_grid.scale / c->unit;
         post.zero = c->sum_grid.zero;
         post.dtype = PPQ_DT_U8;
     } else {
+        c->sum_grid.q = NULL;
         c->sum = b;
     }
     c->post[c->n_post++] = post;
@@ -246,7 +247,7 @@ void ppq_chain_follow(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts 
            (next = only_reader(p, c->out)) != NULL && !p->unmoored[next->out[0]->id]) {
         ppq_grid g;
         const ppq_chain before = *c;
-        if (ppq_op_is(next, "QuantizeLinear") && ppq_grid_of_op(next, &g)) {
+        if (o->integers && ppq_op_is(next, "QuantizeLinear") && ppq_grid_of_op(next, &g)) {
             ppq_chain ended = *c;
             ended.quantized = true;
             ended.grid = g;
@@ -257,7 +258,7 @@ void ppq_chain_follow(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts 
                 without = ended;
             continue;
         }
-        if (take_bias(p, next, o, c) || take_activation(next, c))
+        if (take_bias(p, next, o, c) || (o->cut < PPQ_CHAIN_NO_POST && take_activation(next, c)))
             continue;
         if (!take_sum(p, next, o, c))
             break;

@@ -21,9 +21,18 @@ typedef struct ppq_chain {
     ppq_grid grid;
 } ppq_chain;
 
+// Not every implementation of the library can do everything: rules try these in order.
+typedef enum ppq_chain_cut {
+    PPQ_CHAIN_WHOLE,
+    PPQ_CHAIN_NO_SUM,  // no residual addition
+    PPQ_CHAIN_NO_POST, // only a bias, and the quantizer when it follows at once
+    PPQ_CHAIN_CUTS
+} ppq_chain_cut;
+
 typedef struct ppq_chain_opts {
     int channel_axis; // of the output, for the bias
-    bool can_sum;     // an addition may become a sum post-op
+    bool integers;    // the op runs on integers, so that it can end on a grid
+    int cut;          // ppq_chain_cut
 } ppq_chain_opts;
 
 // Follows `op`'s output 0 for as long as one reader has it to itself.

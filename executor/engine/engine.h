@@ -44,7 +44,8 @@ typedef struct ppq_engine_step {
 } ppq_engine_step;
 
 // Sees a var's value right after the step that computes it: float32, or the integers of a
-// QuantizeLinear. The layout may be channels-last. `wants` NULL: every var that exists.
+// QuantizeLinear. The layout may be channels-last; the bytes are there during the call only.
+// `wants` NULL: every var that exists.
 typedef struct ppq_engine_tap {
     void *user;
     bool (*wants)(void *user, const ppq_var *v);

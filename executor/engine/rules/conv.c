@@ -35,7 +35,7 @@ static double macs(const ppq_operands *o, const ppq_conv_shape *shape)
     return n * (double) shape->batch;
 }
 
-ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, bool weigh)
+ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, ppq_chain_cut cut, bool weigh)
 {
     const ppq_plan *p = o->p;
     const ppq_op *op = o->op;
@@ -52,7 +52,7 @@ ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, bool weigh)
     // The channels of a transposed convolution with groups lie along two dimensions of its weights.
     const int out_axis = !transposed ? 0 : shape->groups > 1 ? -1 : 1;
     PPQ_TRY(ppq_operands_init(o, op->in[0], op->in[1], out_axis, transposed ? 0 : 1));
-    const ppq_chain_opts c = { .channel_axis = 1, .can_sum = true };
+    const ppq_chain_opts c = { .channel_axis = 1, .integers = o->int8, .cut = cut };
     ppq_chain_follow(p, op, &c, &o->chain);
     if (weigh)
         PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(o, shape)));
@@ -81,16 +81,24 @@ ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                              last, macs(o, shape));
 }
 
-static ppq_status lower(ppq_plan *p, const ppq_op *op)
+static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
 {
     ppq_operands o = { .p = p, .op = op };
     ppq_conv_shape shape;
-    ppq_status st = ppq_conv_describe(&o, &shape, true);
+    ppq_status st = ppq_conv_describe(&o, &shape, cut, true);
     if (st == PPQ_OK) {
         const ppq_dnnl_window w = ppq_dnnl_window_of(&shape.win, shape.transposed);
         st = ppq_conv_emit(&o, &shape, &w, &p->shape[op->in[0]->id], ppq_operands_weights(&o));
     }
     ppq_operands_fini(&o);
+    return st;
+}
+
+static ppq_status lower(ppq_plan *p, const ppq_op *op)
+{
+    ppq_status st = PPQ_ERR_UNSUPPORTED;
+    for (int cut = 0; cut < PPQ_CHAIN_CUTS && st == PPQ_ERR_UNSUPPORTED; cut++)
+        st = try_cut(p, op, (ppq_chain_cut) cut);
     return st;
 }
 

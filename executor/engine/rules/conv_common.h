@@ -7,7 +7,8 @@
 // What the rules for convolutions share.
 
 // Reads the op: shape, operands, chain, biases. Integers are weighed against float when `weigh`.
-PPQ_NODISCARD ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, bool weigh);
+PPQ_NODISCARD ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape,
+                                           ppq_chain_cut cut, bool weigh);
 // A source of this shape, channels-last, and weights in ONNX's order, through oneDNN.
 PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                                        const ppq_dnnl_window *window, const ppq_shape *src,

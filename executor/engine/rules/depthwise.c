@@ -127,7 +127,7 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
     o.int8 = true;
     o.src = g;
     o.channels = shape.groups;
-    const ppq_chain_opts c = { .channel_axis = 1, .can_sum = false };
+    const ppq_chain_opts c = { .channel_axis = 1, .integers = true, .cut = PPQ_CHAIN_NO_SUM };
     ppq_chain_follow(p, op, &c, &o.chain);
     if (!ppq_operands_add_bias(&o, b) || !ppq_operands_add_bias(&o, o.chain.bias))
         return PPQ_ERR_UNSUPPORTED;

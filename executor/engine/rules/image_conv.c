@@ -141,7 +141,7 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
     ppq_conv_shape shape;
     if (!x)
         return PPQ_ERR_UNSUPPORTED;
-    ppq_status st = ppq_conv_describe(&o, &shape, false);
+    ppq_status st = ppq_conv_describe(&o, &shape, PPQ_CHAIN_WHOLE, false);
     if (st == PPQ_OK)
         st = emit(p, &o, &shape, x);
     ppq_operands_fini(&o);

@@ -17,7 +17,7 @@ static double macs(const linear *l)
     return (double) l->rows * (double) l->k * (double) l->n;
 }
 
-static ppq_status describe(ppq_operands *o, linear *l)
+static ppq_status describe(ppq_operands *o, linear *l, ppq_chain_cut cut)
 {
     const ppq_plan *p = o->p;
     const ppq_op *op = o->op;
@@ -43,7 +43,7 @@ static ppq_status describe(ppq_operands *o, linear *l)
     o->channels = l->n;
     PPQ_TRY(
         ppq_operands_init(o, op->in[0], op->in[1], l->transposed ? 0 : 1, l->transposed ? 1 : 0));
-    const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .can_sum = true };
+    const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .integers = o->int8, .cut = cut };
     ppq_chain_follow(p, op, &opts, &o->chain);
     PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(l)));
     return ppq_operands_add_bias(o, c) && ppq_operands_add_bias(o, o->chain.bias)
@@ -72,11 +72,11 @@ static ppq_status make_dnnl(const ppq_operands *o, const linear *l, const ppq_dn
     return ppq_dnnl_matmul(&m, &attr, out);
 }
 
-static ppq_status lower(ppq_plan *p, const ppq_op *op)
+static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
 {
     ppq_operands o = { .p = p, .op = op };
     linear l;
-    ppq_status st = describe(&o, &l);
+    ppq_status st = describe(&o, &l, cut);
     if (st == PPQ_OK) {
         const ppq_dnnl_md weights = matrix(ppq_operands_weights(&o)->dtype, l.k, l.n, l.transposed);
         ppq_dnnl_op *dnnl;
@@ -86,6 +86,14 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
                                    PPQ_LAYOUT_PLAIN, macs(&l));
     }
     ppq_operands_fini(&o);
+    return st;
+}
+
+static ppq_status lower(ppq_plan *p, const ppq_op *op)
+{
+    ppq_status st = PPQ_ERR_UNSUPPORTED;
+    for (int cut = 0; cut < PPQ_CHAIN_CUTS && st == PPQ_ERR_UNSUPPORTED; cut++)
+        st = try_cut(p, op, (ppq_chain_cut) cut);
     return st;
 }
 
