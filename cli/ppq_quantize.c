@@ -57,7 +57,7 @@ typedef struct job {
     struct {
         const char *key;
         char *value;
-    } used[1024]; // options in order, for --save-config
+    } used[1024]; // options in order: what they point to, and what --save-config writes
     size_t n_used;
     repeated calib, shapes, exports;
     ppq_job *job;
@@ -123,10 +123,7 @@ static ppq_result take_from_file(void *user, const char *key, const char *value)
             continue;
         if (!o->value && strcmp(value, "false") == 0)
             return PPQ_RESULT_OK;
-        char *copy = strdup(value);
-        if (!copy)
-            abort();
-        const int r = take(j, o, o->value ? copy : NULL);
+        const int r = take(j, o, o->value ? value : NULL);
         return r > 0 ? PPQ_RESULT_OK : r <= -10 ? (ppq_result) (-10 - r) : PPQ_RESULT_USAGE;
     }
     (void) cli_usage_error(&j->c, "--config has no option '%s'", key);
@@ -138,7 +135,10 @@ static void json_quoted(char **at, const char *end, const char *s)
     for (*(*at)++ = '"'; *s && end - *at > 8; s++) {
         if (*s == '"' || *s == '\\')
             *(*at)++ = '\\';
-        *(*at)++ = *s;
+        if ((unsigned char) *s < 0x20)
+            *at += snprintf(*at, 7, "\\u%04x", (unsigned) *s);
+        else
+            *(*at)++ = *s;
     }
     *(*at)++ = '"';
 }
@@ -148,14 +148,14 @@ static ppq_result save_config(job *j, const ppq_callbacks *cb)
 {
     size_t size = 64;
     for (size_t i = 0; i < j->n_used; i++)
-        size += 2 * strlen(j->used[i].value) + strlen(j->used[i].key) + 16;
+        size += 6 * strlen(j->used[i].value) + strlen(j->used[i].key) + 16;
     char *text = malloc(size), *at = text;
     if (!text)
         abort();
     *at++ = '{';
     bool first = true;
     for (size_t i = 0; i < j->n_used; i++) {
-        bool seen = false;
+        bool seen = strcmp(j->used[i].key, "save-config") == 0;
         for (size_t k = 0; k < i; k++)
             seen |= strcmp(j->used[k].key, j->used[i].key) == 0;
         if (seen)
@@ -186,22 +186,21 @@ static int take(void *user, const cli_option *o, const char *v)
         const ppq_result r = ppq_config_read(&cb, v, take_from_file, j);
         return r == PPQ_RESULT_OK ? CLI_OPTION : -10 - (int) r;
     }
-    if (strcmp(o->name, "save-config") == 0) {
-        j->save_config = v;
-        return CLI_OPTION;
-    }
-    if (j->n_used < sizeof(j->used) / sizeof(j->used[0])) {
-        j->used[j->n_used].key = o->name;
-        j->used[j->n_used].value = strdup(v ? v : "true");
-        if (!j->used[j->n_used++].value)
-            abort();
-    }
+    if (j->n_used == sizeof(j->used) / sizeof(j->used[0]))
+        return cli_usage_error(&j->c, "there are more than %zu options", j->n_used);
+    j->used[j->n_used].key = o->name;
+    j->used[j->n_used].value = strdup(v ? v : "true");
+    if (!j->used[j->n_used].value)
+        abort();
+    v = j->used[j->n_used++].value;
     const struct {
         const char *name;
         const char **at;
     } single[] = {
-        { "output", &j->output }, { "scales", &j->scales }, { "preprocess", &j->preprocess },
-        { "dtype", &j->dtype },   { "random", &j->random }, { "format", &j->format },
+        { "output", &j->output },           { "scales", &j->scales },
+        { "preprocess", &j->preprocess },   { "dtype", &j->dtype },
+        { "random", &j->random },           { "format", &j->format },
+        { "save-config", &j->save_config },
     };
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
         if (strcmp(o->name, single[i].name) == 0) {
@@ -214,9 +213,8 @@ static int take(void *user, const cli_option *o, const char *v)
         return push(j, &j->shapes, v);
     if (strcmp(o->name, "export") == 0)
         return push(j, &j->exports, v);
-    const ppq_result r = strcmp(o->name, "dispatch") == 0
-                             ? read_dispatch(j, v)
-                             : ppq_job_set(j->job, o->name, v ? v : "true");
+    const ppq_result r =
+        strcmp(o->name, "dispatch") == 0 ? read_dispatch(j, v) : ppq_job_set(j->job, o->name, v);
     return r == PPQ_RESULT_OK ? CLI_OPTION : -10 - (int) r;
 }
 

@@ -142,6 +142,10 @@ class Options(Case):
             self.assertEqual(plain != changed, differ)
             self.succeeds(self.quantize('--config', saved))
             self.assertEqual(self.get('out.onnx'), changed)
+        self.succeeds(self.quantize('--exclude', '/a\t"|^conv1$/', '--save-config', saved))
+        with open(saved) as f:
+            self.assertEqual(json.load(f)['exclude'], ['/a\t"|^conv1$/'])
+        self.succeeds(self.quantize('--config', saved))
         self.put('bad.json', b'{"pass": ["equalize,excess=0"]}')
         self.assertEqual(self.quantize('--config', self.path('bad.json')).returncode, USAGE)
 
