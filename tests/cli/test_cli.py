@@ -341,6 +341,17 @@ class Results(Case):
         wrong = self.put('w.npy', onnx.npy([1, 2, 6, 5], SAMPLE[:60]))
         self.fails(self.run_command(RUN, self.model, '-i', wrong), BAD, '1x2x6x5')
 
+    def test_integer_operators_run(self):
+        for platform, more in (('onnxruntime', {}), ('trt-int8', {'Clip': 1})):
+            self.succeeds(self.quantize('-p', platform, '--export', 'qoperator=' + self.path('ops.onnx')))
+            types = json.loads(self.run_command(INSPECT, self.path('ops.onnx'), '--json').stdout)['types']
+            for kind, n in dict({'QLinearConv': 2, 'Flatten': 1, 'QGemm': 1, 'QuantizeLinear': 1}, **more).items():
+                self.assertEqual(types.get(kind), n, types)
+            p = self.succeeds(self.run_command(RUN, self.out, '-i', self.data, '--engine', 'simulate', '--compare',
+                                               self.path('ops.onnx')))
+            snr = float(re.search(r'SNR +([0-9.]+)', p.stdout).group(1))
+            self.assertGreater(snr, 30, p.stdout)
+
     def page(self, *args, model=None):
         """The report, which must be XML, as its root, text and pictures."""
         self.succeeds(self.quantize('--report', self.path('page.html'), *args, model=model))
