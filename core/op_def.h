@@ -12,18 +12,16 @@
 
 // Facts passes and platforms ask about, instead of keeping lists of type names.
 typedef enum ppq_trait {
-    PPQ_OP_COMPUTE = 1 << 0,    // Conv, Gemm, MatMul: multiplies and sums, starts a fusion
-    PPQ_OP_ACTIVATION = 1 << 1, // clamps (Relu, Clip): a quantizer's own range can do it
-    PPQ_OP_PASSIVE =
-        1 << 2, // moves or selects values, never makes new ones: keeps its input's scale
+    PPQ_OP_COMPUTE = 1 << 0,     // Conv, Gemm, MatMul: multiplies and sums, starts a fusion
+    PPQ_OP_ACTIVATION = 1 << 1,  // clamps (Relu, Clip): a quantizer's own range can do it
+    PPQ_OP_PASSIVE = 1 << 2,     // moves or selects values, never makes new ones: keeps its input's scale
     PPQ_OP_ELEMENTWISE = 1 << 3, // Add, Sub, Sum: inputs may be aligned to one scale
     PPQ_OP_CONCAT = 1 << 4,
-    PPQ_OP_POOL = 1 << 5, // averages
-    PPQ_OP_SOI_SOURCE =
-        1 << 6,               // yields shapes or indices from data (Shape, TopK, NonMaxSuppression)
-    PPQ_OP_NO_LINKS = 1 << 7, // no output carries an input's values (Shape, Equal, NonZero)
-    PPQ_OP_LAYOUT_FREE = 1 << 8,    // output element i depends on element i of the inputs only
-    PPQ_OP_RANDOM = 1 << 9,         // never folded
+    PPQ_OP_POOL = 1 << 5,        // averages
+    PPQ_OP_SOI_SOURCE = 1 << 6,  // yields shapes or indices from data (Shape, TopK, NonMaxSuppression)
+    PPQ_OP_NO_LINKS = 1 << 7,    // no output carries an input's values (Shape, Equal, NonZero)
+    PPQ_OP_LAYOUT_FREE = 1 << 8, // output element i depends on element i of the inputs only
+    PPQ_OP_RANDOM = 1 << 9,      // never folded
     PPQ_OP_CHANNELS_LAST = 1 << 10, // forward itself accepts and yields channels-last tensors
 } ppq_trait;
 
@@ -80,15 +78,15 @@ typedef struct ppq_backward_ctx {
 } ppq_backward_ctx;
 
 typedef struct ppq_op_def {
-    const char *type, *domain;  // domain "" is ai.onnx
-    int16_t opset_min;          // first opset (of that domain) with this op
-    int8_t in_min, in_max;      // in_max -1 = variadic
-    int8_t out_min, out_max;    // out_max -1 = variadic
-    uint32_t traits;            // ppq_trait
-    uint32_t soi_in, fp32_in;   // bit i: input i is PPQ_PLANE_SOI / FP32
-    uint32_t soi_out, fp32_out; // bit i: output i
+    const char *type, *domain;   // domain "" is ai.onnx
+    int16_t opset_min;           // first opset (of that domain) with this op
+    int8_t in_min, in_max;       // in_max -1 = variadic
+    int8_t out_min, out_max;     // out_max -1 = variadic
+    uint32_t traits;             // ppq_trait
+    uint32_t soi_in, fp32_in;    // bit i: input i is PPQ_PLANE_SOI / FP32
+    uint32_t soi_out, fp32_out;  // bit i: output i
     ppq_status (*infer)(ppq_infer_ctx *c);
-    ppq_status (*forward)(ppq_kernel_ctx *c);    // plain C; the oracle for every other kernel
+    ppq_status (*forward)(ppq_kernel_ctx *c); // plain C; the oracle for every other kernel
     ppq_status (*backward)(ppq_backward_ctx *c); // NULL: no gradient passes through
 } ppq_op_def;
 
@@ -96,13 +94,12 @@ typedef struct ppq_op_def {
 typedef struct ppq_kernel_spec {
     const ppq_op *op;
     int64_t opset;
-    const ppq_shape *in_shape; // [n_in] all known
-    const ppq_dtype *in_dtype; // [n_in]
-    const bool *has_in;        // [n_in]
-    const ppq_tensor *const
-        *in_const;              // [n_in] the values that never change, as the op will see them
-    const ppq_shape *out_shape; // [n_out]
-    const ppq_dtype *out_dtype; // [n_out]
+    const ppq_shape *in_shape;         // [n_in] all known
+    const ppq_dtype *in_dtype;         // [n_in]
+    const bool *has_in;                // [n_in]
+    const ppq_tensor *const *in_const; // [n_in] the values that never change, as the op will see them
+    const ppq_shape *out_shape;        // [n_out]
+    const ppq_dtype *out_dtype;        // [n_out]
     int n_threads;
 } ppq_kernel_spec;
 
