@@ -36,7 +36,7 @@ const ppq_op *ppq_op_source(const ppq_op *op, int32_t slot)
 bool ppq_op_is_boundary(const ppq_op *op)
 {
     bool fed = false, read = false;
-    for (int32_t k = 0; k < op->n_in; k++)
+    for (int32_t k = 0; k < op->n_in && !fed; k++)
         fed |= ppq_op_source(op, k) != NULL;
     for (int32_t k = 0; k < op->n_out; k++)
         read |= op->out[k] && op->out[k]->n_uses > 0;

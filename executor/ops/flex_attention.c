@@ -122,7 +122,7 @@ static ppq_status compute_type(ppq_kernel_ctx *c, ppq_dtype *out)
 static void softmax(const geometry *g, double *x)
 {
     for (int64_t r = 0; r < g->batch * g->heads * g->steps; r++, x += g->kv_steps) {
-        double top = -INFINITY, sum = 0;
+        double top = -HUGE_VAL, sum = 0;
         for (int64_t j = 0; j < g->kv_steps; j++)
             top = fmax(top, x[j]);
         for (int64_t j = 0; j < g->kv_steps; j++) {

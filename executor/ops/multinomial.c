@@ -34,7 +34,7 @@ static ppq_status infer(ppq_infer_ctx *c)
 // sums[i]: weight of the classes up to i, the likeliest weighing 1.
 static void add_up(const ppq_tensor *x, int64_t row, int64_t n, double *sums)
 {
-    double top = -INFINITY, sum = 0;
+    double top = -HUGE_VAL, sum = 0;
     ppq_load_f64(x, row * n, n, sums);
     for (int64_t i = 0; i < n; i++)
         top = fmax(top, sums[i]);
