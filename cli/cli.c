@@ -1,5 +1,8 @@
 #include "cli.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,6 +46,10 @@ void cli_init(cli *c)
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGHUP, &sa, NULL);
+#ifdef __GLIBC__
+    // Weights come and go: what is freed goes back to the system rather than into holes.
+    (void) mallopt(M_MMAP_THRESHOLD, 1 << 18);
+#endif
     c->at = 1;
     c->started = now();
 }

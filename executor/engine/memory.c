@@ -189,6 +189,13 @@ void ppq_plan_memory(ppq_plan *p)
     renumber_writers(p);
     find_lifetimes(p);
     place(p);
-    for (size_t i = 0; i < p->n_steps; i++)
-        p->scratch_bytes = PPQ_MAX(p->scratch_bytes, p->steps[i]->scratch);
+    // Steps run one after the other and share their scratch, but for those of a group.
+    size_t at = 0;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        ppq_step *s = p->steps[i];
+        at = i && s->group && s->group == p->steps[i - 1]->group ? at : 0;
+        s->scratch_at = at;
+        at += (s->scratch + PADDING + ALIGN - 1) / ALIGN * ALIGN;
+        p->scratch_bytes = PPQ_MAX(p->scratch_bytes, at);
+    }
 }

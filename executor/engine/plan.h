@@ -54,6 +54,7 @@ typedef struct ppq_bind {
     int arg;                    // ppq_dnnl_arg
     int32_t value;              // or PPQ_NO_VALUE:
     const ppq_tensor *constant; // of the step's own
+    size_t offset;              // bytes from the beginning
 } ppq_bind;
 
 enum { PPQ_STEP_VALUES = 8, PPQ_STEP_BINDS = 12 };
@@ -70,8 +71,9 @@ struct ppq_step {
     ppq_dnnl_op *dnnl; // owned; NULL for kernels of our own
     ppq_bind bind[PPQ_STEP_BINDS];
     int n_bind;
-    ppq_tensor packed[2]; // weights and bias in the form the kernel wants
-    size_t scratch;
+    ppq_tensor packed[2];       // weights and bias in the form the kernel wants
+    size_t scratch, scratch_at; // bytes, and where the step's own begin
+    int32_t group; // steps of one group (not 0) follow each other and may run at the same time
     double macs;
     int32_t index; // in the plan, once it is finished
     bool int8, rebind, dead;
@@ -98,6 +100,7 @@ struct ppq_plan {
     size_t n_storages, cap_storages;
     ppq_step **steps;
     size_t n_steps, cap_steps;
+    int32_t n_groups;
     int32_t *outputs; // value per graph output
     size_t arena_bytes, scratch_bytes;
     ppq_engine_info info;
@@ -153,6 +156,7 @@ ppq_step *ppq_plan_add_dnnl(ppq_plan *p, const ppq_op *op, const char *kernel,
                             int n_out);
 void ppq_step_bind(ppq_step *s, int arg, int32_t value);
 void ppq_step_bind_const(ppq_step *s, int arg, const ppq_tensor *constant); // borrowed
+void ppq_step_bind_part(ppq_step *s, int arg, int32_t value, size_t offset);
 // What kernels of our own may use.
 static inline ppq_isa ppq_plan_isa(const ppq_plan *p)
 {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -108,14 +109,17 @@ void ppq_call_split(const ppq_call *c, int64_t n,
 
 static void *bound_data(const ppq_call *c, const ppq_bind *b)
 {
-    return b->value != PPQ_NO_VALUE ? ppq_call_data(c, b->value) : ppq_tensor_data(b->constant);
+    unsigned char *data =
+        b->value != PPQ_NO_VALUE ? ppq_call_data(c, b->value) : ppq_tensor_data(b->constant);
+    return data + b->offset;
 }
 
 static ppq_status bind_all(const ppq_step *s, const ppq_call *c, ppq_dnnl_call *call)
 {
     for (int i = 0; i < s->n_bind; i++)
         PPQ_TRY(ppq_dnnl_call_set(call, s->bind[i].arg, bound_data(c, &s->bind[i])));
-    return s->scratch ? ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, c->scratch) : PPQ_OK;
+    return s->scratch ? ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, c->scratch + s->scratch_at)
+                      : PPQ_OK;
 }
 
 static ppq_status run_dnnl(const ppq_step *s, ppq_call *c)
@@ -144,6 +148,12 @@ void ppq_step_bind(ppq_step *s, int arg, int32_t value)
 {
     assert(s->n_bind < PPQ_STEP_BINDS);
     s->bind[s->n_bind++] = (ppq_bind){ .arg = arg, .value = value };
+}
+
+void ppq_step_bind_part(ppq_step *s, int arg, int32_t value, size_t offset)
+{
+    ppq_step_bind(s, arg, value);
+    s->bind[s->n_bind - 1].offset = offset;
 }
 
 void ppq_step_bind_const(ppq_step *s, int arg, const ppq_tensor *constant)
@@ -453,15 +463,53 @@ static ppq_status show_all(const ppq_call *c, const int32_t *values, const ppq_e
     return PPQ_OK;
 }
 
+typedef struct group_run {
+    const ppq_plan *p;
+    ppq_call *c;
+    size_t first;
+    atomic_int status;
+} group_run;
+
+static void run_member(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    group_run *g = user;
+    const ppq_step *s = g->p->steps[g->first + (size_t) i];
+    const ppq_status st = s->run(s, g->c);
+    if (st != PPQ_OK)
+        atomic_store(&g->status, (int) st);
+}
+
+// Runs step i, or the whole group that it begins; *n is how many that were.
+static ppq_status run_group(const ppq_plan *p, ppq_call *c, size_t i, size_t *n)
+{
+    const int32_t group = p->steps[i]->group;
+    for (*n = 1; group && i + *n < p->n_steps && p->steps[i + *n]->group == group;)
+        ++*n;
+    if (*n == 1)
+        return p->steps[i]->run(p->steps[i], c);
+    group_run g = { .p = p, .c = c, .first = i };
+    ppq_dnnl_parallel(p->o.n_threads, (int64_t) *n, run_member, &g);
+    return (ppq_status) atomic_load(&g.status);
+}
+
+static ppq_status after_step(const ppq_engine *e, ppq_call *c, size_t i, const ppq_engine_tap *tap)
+{
+    PPQ_TRY(show_all(c, e->seen[i + 1], tap));
+    for (const int32_t *v = e->drop[i + 1]; *v != PPQ_NO_VALUE; v++)
+        ppq_tensor_unref(&c->tensor[*v]);
+    return PPQ_OK;
+}
+
 static ppq_status run_steps(const ppq_engine *e, ppq_call *c, const ppq_engine_tap *tap,
                             double *seconds)
 {
     const ppq_plan *p = e->plan;
     PPQ_TRY(show_all(c, e->seen[0], tap));
     double before = seconds ? now() : 0;
-    for (size_t i = 0; i < p->n_steps; i++) {
+    for (size_t i = 0, n; i < p->n_steps; i += n) {
         const ppq_step *s = p->steps[i];
-        const ppq_status st = s->run(s, c);
+        const ppq_status st = run_group(p, c, i, &n);
         ppq_arena_reset(c->small);
         if (st != PPQ_OK)
             return ppq_diag_count(c->d, PPQ_SEV_ERROR)
@@ -473,9 +521,8 @@ static ppq_status run_steps(const ppq_engine *e, ppq_call *c, const ppq_engine_t
             seconds[i] += after - before;
             before = after;
         }
-        PPQ_TRY(show_all(c, e->seen[i + 1], tap));
-        for (const int32_t *v = e->drop[i + 1]; *v != PPQ_NO_VALUE; v++)
-            ppq_tensor_unref(&c->tensor[*v]);
+        for (size_t k = i; k < i + n; k++)
+            PPQ_TRY(after_step(e, c, k, tap));
     }
     return PPQ_OK;
 }

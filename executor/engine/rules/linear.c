@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "executor/engine/rules/operands.h"
 
 // Gemm and MatMul with constant weights, with what follows them: one matrix product over all rows.
@@ -59,17 +61,89 @@ static ppq_dnnl_md matrix(ppq_dtype dt, int64_t rows, int64_t cols, bool transpo
                           .stride = { transposed ? 1 : cols, transposed ? rows : 1 } };
 }
 
-static ppq_status make_dnnl(const ppq_operands *o, const linear *l, const ppq_dnnl_md *weights,
-                            ppq_dnnl_op **out)
+static ppq_status make_dnnl(const ppq_operands *o, const linear *l, int64_t cols,
+                            const ppq_dnnl_md *weights, ppq_dnnl_op **out)
 {
     const ppq_dnnl_quant q = ppq_operands_quant(o);
     ppq_dnnl_operands m = { .src = matrix(ppq_operands_src_type(o), l->rows, l->k, false),
                             .weights = ppq_dnnl_md_any(weights),
-                            .dst = matrix(ppq_operands_dst_type(o), l->rows, l->n, false) };
+                            .dst = matrix(ppq_operands_dst_type(o), l->rows, cols, false) };
+    m.dst.stride[0] = l->n;
     if (o->bias)
-        m.bias = matrix(PPQ_DT_F32, 1, l->n, false);
+        m.bias = matrix(PPQ_DT_F32, 1, cols, false);
     const ppq_dnnl_attr attr = { o->int8 ? &q : NULL, o->chain.post, o->chain.n_post };
     return ppq_dnnl_matmul(&m, &attr, out);
+}
+
+static ppq_status emit_integers(ppq_operands *o, const linear *l)
+{
+    const ppq_tensor *w = ppq_operands_weights(o);
+    const ppq_dnnl_md weights = matrix(w->dtype, l->k, l->n, l->transposed);
+    ppq_dnnl_op *dnnl;
+    PPQ_TRY(make_dnnl(o, l, l->n, &weights, &dnnl));
+    return ppq_operands_emit(o, "linear", dnnl, w, &weights, PPQ_LAYOUT_PLAIN, macs(l));
+}
+
+// ---- float -------------------------------------------------------------------------------------
+
+// The library lets the number of threads decide how float sums are split. Therefore columns are cut
+// into tiles that depend on the shape alone, each the work of one thread.
+static int64_t tile_cols(const linear *l)
+{
+    const int64_t parts = 4 * (1 + (l->n - 1) / 1024);
+    const int64_t even = ((l->n + parts - 1) / parts + 15) / 16 * 16;
+    return l->n < 128 ? l->n : PPQ_MAX(even, 64);
+}
+
+static ppq_status emit_tile(ppq_operands *o, const linear *l, int64_t from, int64_t cols,
+                            const int32_t in[2], int32_t out)
+{
+    ppq_plan *p = o->p;
+    ppq_dnnl_md weights = matrix(PPQ_DT_F32, l->k, l->n, l->transposed);
+    weights.dim[1] = cols;
+    ppq_tensor part = o->real;
+    part.offset += (size_t) (from * (l->transposed ? l->k : 1)) * sizeof(float);
+    ppq_dnnl_op *dnnl;
+    PPQ_TRY(make_dnnl(o, l, cols, &weights, &dnnl));
+    ppq_step *s =
+        ppq_plan_add_dnnl(p, o->op, "linear", dnnl, in, in[1] == PPQ_NO_VALUE ? 1 : 2, &out, 1);
+    s->group = p->n_groups;
+    s->macs = (double) l->rows * (double) l->k * (double) cols;
+    PPQ_TRY(ppq_dnnl_pack(dnnl, PPQ_DNNL_WEIGHTS, &weights, &part, &s->packed[0]));
+    ppq_step_bind(s, PPQ_DNNL_SRC, in[0]);
+    ppq_step_bind_const(s, PPQ_DNNL_WEIGHTS, &s->packed[0]);
+    if (o->bias) {
+        const ppq_shape n = ppq_shape_1d(cols);
+        PPQ_TRY(ppq_tensor_alloc(&s->packed[1], PPQ_DT_F32, &n));
+        memcpy(ppq_f32(&s->packed[1]), o->bias + from, (size_t) cols * sizeof(float));
+        ppq_step_bind_const(s, PPQ_DNNL_BIAS, &s->packed[1]);
+    }
+    ppq_step_bind_part(s, PPQ_DNNL_DST, out, (size_t) from * sizeof(float));
+    return PPQ_OK;
+}
+
+static ppq_status emit_floats(ppq_operands *o, const linear *l)
+{
+    ppq_plan *p = o->p;
+    int32_t in[2], out;
+    // Whether the library can do it at all shows before anything is written.
+    ppq_dnnl_op *probe;
+    const ppq_dnnl_md weights = matrix(PPQ_DT_F32, l->k, l->n, l->transposed);
+    PPQ_TRY(make_dnnl(o, l, l->n, &weights, &probe));
+    ppq_dnnl_op_destroy(probe);
+    PPQ_TRY(ppq_plan_read(p, o->x, PPQ_WANT_PLAIN, true, &in[0]));
+    PPQ_TRY(ppq_chain_output(p, o->op, &o->chain, PPQ_LAYOUT_PLAIN, &in[1], &out));
+    const int before = ppq_dnnl_get_threads();
+    ppq_dnnl_set_threads(1);
+    p->n_groups++;
+    ppq_status st = PPQ_OK;
+    const int64_t tile = tile_cols(l);
+    for (int64_t at = 0; at < l->n && st == PPQ_OK; at += tile)
+        st = emit_tile(o, l, at, PPQ_MIN(tile, l->n - at), in, out);
+    ppq_dnnl_set_threads(before);
+    if (st == PPQ_OK)
+        ppq_chain_done(p, o->op, &o->chain);
+    return st;
 }
 
 static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
@@ -77,14 +151,8 @@ static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
     ppq_operands o = { .p = p, .op = op };
     linear l;
     ppq_status st = describe(&o, &l, cut);
-    if (st == PPQ_OK) {
-        const ppq_dnnl_md weights = matrix(ppq_operands_weights(&o)->dtype, l.k, l.n, l.transposed);
-        ppq_dnnl_op *dnnl;
-        st = make_dnnl(&o, &l, &weights, &dnnl);
-        if (st == PPQ_OK)
-            st = ppq_operands_emit(&o, "linear", dnnl, ppq_operands_weights(&o), &weights,
-                                   PPQ_LAYOUT_PLAIN, macs(&l));
-    }
+    if (st == PPQ_OK)
+        st = o.int8 ? emit_integers(&o, &l) : emit_floats(&o, &l);
     ppq_operands_fini(&o);
     return st;
 }
