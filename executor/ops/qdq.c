@@ -5,7 +5,11 @@ ppq_status ppq_qdq_layout_of(ppq_kernel_ctx *c, ppq_qdq_layout *l)
     const ppq_shape *x = &c->in[0]->shape, *s = &c->in[1]->shape;
     const int64_t n = ppq_shape_numel(s), block = ppq_op_attr_int(c->op, "block_size", 0);
     char a[128], b[128];
-    if (c->in[2] && c->op->n_in > 2 && ppq_shape_numel(&c->in[2]->shape) != n)
+    for (int i = 1; i < c->op->n_in; i++)
+        if (c->in[i] && !ppq_convert_knows(c->in[i]->dtype))
+            return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "input %d is %s, expected numbers", i,
+                                   ppq_dtype_name(c->in[i]->dtype));
+    if (c->op->n_in > 2 && c->in[2] && ppq_shape_numel(&c->in[2]->shape) != n)
         return ppq_kernel_fail(c, PPQ_ERR_SHAPE, "zero point %s and scale %s differ in size",
                                ppq_shape_str(&c->in[2]->shape, a, sizeof(a)),
                                ppq_shape_str(s, b, sizeof(b)));

@@ -25,6 +25,21 @@ ppq_status ppq_run_reduce(ppq_kernel_ctx *c, const ppq_reduce_loop *loops);
 
 enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
 
+// A double as an integer of `bits`: saturated, NaN is 0.
+static inline double ppq_reduce_fit(double v, unsigned bits, bool is_signed)
+{
+    const double limit = is_signed ? ldexp(1.0, (int) bits - 1) : ldexp(1.0, (int) bits);
+    const double low = is_signed ? -limit : 0;
+    const double high = bits > 53 ? nextafter(limit, 0.0) : limit - 1;
+    return v != v ? 0 : v < low ? low : v > high ? high : v;
+}
+
+// The result as T. Only integers from floating-point arithmetic may not fit.
+#define REDUCE_STORED(v)                                                              \
+    ((A) 0.5 != 0 && (T) 0.5 == 0                                                     \
+         ? (T) ppq_reduce_fit((double) (v), (unsigned) sizeof(T) * 8, (T) -1 < (T) 1) \
+         : (T) (v))
+
 // Rows are reduced in lanes, so that the compiler may keep several sums going in one order that
 // never changes; columns a block at a time.
 #define REDUCE_LOOP(id, type, acc_type, INIT, MAP, JOIN, FINAL)                                   \
@@ -54,7 +69,7 @@ enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
                     lane[k] = (A) (JOIN);                                                         \
                 }                                                                                 \
             const A a = lane[0];                                                                  \
-            d[o] = (T) (FINAL);                                                                   \
+            d[o] = REDUCE_STORED(FINAL);                                                          \
         }                                                                                         \
     }                                                                                             \
     static void columns_##id(const type *s, type *d, int64_t n, int64_t stride, int64_t width)    \
@@ -72,7 +87,7 @@ enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
             }                                                                                     \
         for (int64_t k = 0; k < width; k++) {                                                     \
             const A a = sum[k];                                                                   \
-            d[k] = (T) (FINAL);                                                                   \
+            d[k] = REDUCE_STORED(FINAL);                                                          \
         }                                                                                         \
     }                                                                                             \
     static void loop_##id(const void *src, void *dst, int64_t outer, int64_t n, int64_t inner)    \

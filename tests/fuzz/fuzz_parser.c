@@ -3,17 +3,10 @@
 //
 // With libFuzzer this is the target; without, a program that replays files and folders of files.
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include "core/io.h"
 #include "exporter/onnx_writer.h"
 #include "parser/load.h"
 #include "parser/normalize/normalize.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/replay.h"
 
 static void require(bool ok, const char *what, const ppq_diag *d)
 {
@@ -60,41 +53,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ppq_diag_destroy(d);
     return 0;
 }
-
-#ifndef PPQ_LIBFUZZER
-static size_t replay(const char *path)
-{
-    struct stat sb;
-    if (stat(path, &sb) != 0)
-        return 0;
-    size_t n = 0;
-    if (S_ISDIR(sb.st_mode)) {
-        DIR *dir = opendir(path);
-        for (struct dirent *e; dir && (e = readdir(dir));) {
-            ppq_buf name = { 0 };
-            ppq_buf_printf(&name, "%s/%s", path, e->d_name);
-            n += e->d_name[0] == '.' ? 0 : replay(name.data);
-            ppq_buf_free(&name);
-        }
-        if (dir)
-            closedir(dir);
-        return n;
-    }
-    char *bytes;
-    size_t size;
-    if (ppq_file_read(path, (size_t) 1 << 28, &bytes, &size, NULL) != PPQ_OK)
-        return 0;
-    (void) LLVMFuzzerTestOneInput((const uint8_t *) bytes, size);
-    free(bytes);
-    return 1;
-}
-
-int main(int argc, char **argv)
-{
-    size_t n = 0;
-    for (int i = 1; i < argc; i++)
-        n += replay(argv[i]);
-    printf("%zu files replayed\n", n);
-    return n ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-#endif
