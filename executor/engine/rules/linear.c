@@ -75,12 +75,53 @@ static ppq_status make_dnnl(const ppq_operands *o, const linear *l, int64_t cols
     return ppq_dnnl_matmul(&m, &attr, out);
 }
 
+// Rows as the pixels of an image, which is the same order of bytes: a pointwise convolution.
+static ppq_dnnl_md image(ppq_dtype dt, int64_t channels, int64_t rows)
+{
+    const ppq_shape s = { .rank = 4, .dim = { 1, channels, 1, rows } };
+    return ppq_dnnl_md_of(dt, &s, PPQ_LAYOUT_CHANNELS_LAST);
+}
+
+static ppq_dnnl_md pointwise_weights(ppq_dtype dt, const linear *l)
+{
+    return (ppq_dnnl_md){ .dtype = dt,
+                          .rank = 4,
+                          .dim = { l->n, l->k, 1, 1 },
+                          .stride = { l->transposed ? l->k : 1, l->transposed ? 1 : l->n, 1, 1 } };
+}
+
+static ppq_status make_pointwise(const ppq_operands *o, const linear *l, const ppq_dnnl_md *weights,
+                                 ppq_dnnl_op **out)
+{
+    static const ppq_dnnl_window window = {
+        .n = 2, .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 }
+    };
+    const ppq_dnnl_quant q = ppq_operands_quant(o);
+    const ppq_shape bias = ppq_shape_1d(l->n);
+    ppq_dnnl_operands m = { .src = image(ppq_operands_src_type(o), l->k, l->rows),
+                            .weights = ppq_dnnl_md_any(weights),
+                            .dst = image(ppq_operands_dst_type(o), l->n, l->rows) };
+    if (o->bias)
+        m.bias = ppq_dnnl_md_of(PPQ_DT_F32, &bias, PPQ_LAYOUT_PLAIN);
+    const ppq_dnnl_attr attr = { &q, o->chain.post, o->chain.n_post };
+    return ppq_dnnl_conv(&m, &window, false, false, &attr, out);
+}
+
+// Where the library's matrix product is the general one, whose result takes a second pass to
+// requantize, its pointwise convolution is faster.
 static ppq_status emit_integers(ppq_operands *o, const linear *l)
 {
     const ppq_tensor *w = ppq_operands_weights(o);
     const ppq_dnnl_md weights = matrix(w->dtype, l->k, l->n, l->transposed);
-    ppq_dnnl_op *dnnl;
-    PPQ_TRY(make_dnnl(o, l, l->n, &weights, &dnnl));
+    const ppq_dnnl_md pointwise = pointwise_weights(w->dtype, l);
+    ppq_dnnl_op *dnnl = NULL, *conv;
+    const ppq_status st = make_dnnl(o, l, l->n, &weights, &dnnl);
+    const bool general = st != PPQ_OK || strstr(ppq_dnnl_impl(dnnl), "gemm:jit");
+    if (general && make_pointwise(o, l, &pointwise, &conv) == PPQ_OK) {
+        ppq_dnnl_op_destroy(dnnl);
+        return ppq_operands_emit(o, "linear", conv, w, &pointwise, PPQ_LAYOUT_PLAIN, macs(l));
+    }
+    PPQ_TRY(st);
     return ppq_operands_emit(o, "linear", dnnl, w, &weights, PPQ_LAYOUT_PLAIN, macs(l));
 }
 
