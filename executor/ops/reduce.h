@@ -25,20 +25,8 @@ ppq_status ppq_run_reduce(ppq_kernel_ctx *c, const ppq_reduce_loop *loops);
 
 enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
 
-// A double as an integer of `bits`: saturated, NaN is 0.
-static inline double ppq_reduce_fit(double v, unsigned bits, bool is_signed)
-{
-    const double limit = is_signed ? ldexp(1.0, (int) bits - 1) : ldexp(1.0, (int) bits);
-    const double low = is_signed ? -limit : 0;
-    const double high = bits > 53 ? nextafter(limit, 0.0) : limit - 1;
-    return v != v ? 0 : v < low ? low : v > high ? high : v;
-}
-
 // The result as T. Only integers from floating-point arithmetic may not fit.
-#define REDUCE_STORED(v)                                                              \
-    ((A) 0.5 != 0 && (T) 0.5 == 0                                                     \
-         ? (T) ppq_reduce_fit((double) (v), (unsigned) sizeof(T) * 8, (T) -1 < (T) 1) \
-         : (T) (v))
+#define REDUCE_STORED(v) ((A) 0.5 != 0 ? TYPES_FIT(T, (double) (v)) : (T) (v))
 
 // Rows are reduced in lanes, so that the compiler may keep several sums going in one order that
 // never changes; columns a block at a time.

@@ -15,7 +15,7 @@
                 const double base = isfinite(top) ? top : 0;                                   \
                 for (int64_t i = 0; i < n; i++)                                                \
                     sum += exp((double) s[i * inner + k] - base);                              \
-                d[k] = (type) (log(sum) + base);                                               \
+                d[k] = TYPES_FIT(type, log(sum) + base);                                       \
             }                                                                                  \
     }
 TYPES_REAL(LOG_SUM_EXP, 0)

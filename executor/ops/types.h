@@ -1,6 +1,8 @@
 #ifndef PPQ_EXECUTOR_OPS_TYPES_H
 #define PPQ_EXECUTOR_OPS_TYPES_H
 
+#include <math.h>
+
 #include "core/tensor.h"
 
 // Lists of the element types C can calculate with: X(suffix of PPQ_DT_, C type, ...).
@@ -27,5 +29,20 @@ static inline bool ppq_dtype_is_integer(ppq_dtype dt)
            dt == PPQ_DT_U64 || dt == PPQ_DT_U4 || dt == PPQ_DT_I4 || dt == PPQ_DT_U2 ||
            dt == PPQ_DT_I2;
 }
+
+// A double within an integer type of `bits`; NaN is 0.
+static inline double ppq_fit_integer(double v, unsigned bits, bool is_signed)
+{
+    const double limit = is_signed ? ldexp(1.0, (int) bits - 1) : ldexp(1.0, (int) bits);
+    const double low = is_signed ? -limit : 0;
+    const double high = bits > 53 ? nextafter(limit, 0.0) : limit - 1;
+    return isnan(v) ? 0 : v < low ? low : v > high ? high : v;
+}
+
+// A double as any real type: integers saturate.
+#define TYPES_FIT(type, v)                                                                \
+    ((type) 0.5 == 0                                                                      \
+         ? (type) ppq_fit_integer((v), (unsigned) sizeof(type) * 8, (type) -1 < (type) 1) \
+         : (type) (v))
 
 #endif

@@ -19,6 +19,12 @@ const char *__asan_default_options(void)
     return "allocator_may_return_null=1:max_allocation_size_mb=64:detect_leaks=1";
 }
 
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "halt_on_error=1:print_stacktrace=1";
+}
+
 enum { MAX_VARS = 64, MAX_SLOTS = 32, MAX_OPS = 12, SECONDS = 60 };
 
 typedef struct bytes {
