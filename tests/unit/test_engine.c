@@ -200,6 +200,16 @@ static void build_transposed(world *w, ppq_var *x, int v)
     finish(w, pair(w, op->out[0], grid_of(v + 1)));
 }
 
+static void build_unfolded(world *w, ppq_var *x, int v)
+{
+    ppq_op *op =
+        add_op(w, "ConvTranspose", v % 4 == 3 ? x : pair(w, x, grid_of(v)),
+               weights(w, SHAPE(8, 3, 2, 3), 1, 11), v % 3 ? floats(w, SHAPE(3), 12) : NULL);
+    ppq_op_set_ints(w->g, op, "strides", (const int64_t[]){ 2, 3 }, 2);
+    ppq_var *y = v % 2 ? add_op(w, "Relu", op->out[0], NULL, NULL)->out[0] : op->out[0];
+    finish(w, v % 4 == 3 ? y : pair(w, y, grid_of(v + 1)));
+}
+
 static void build_linear(world *w, ppq_var *x, int v)
 {
     const bool gemm = v % 3 == 0;
@@ -327,6 +337,7 @@ static const net_case cases[] = {
     { "depthwise", "depthwise", { 4, { 2, 8, 9, 12 } }, build_depthwise, 60 },
     { "image", "quantize image", { 4, { 2, 3, 17, 12 } }, build_image, 30 },
     { "residual", "conv ", { 4, { 1, 8, 6, 6 } }, build_residual, 60 },
+    { "unfolded", "rearrange", { 4, { 2, 8, 5, 6 } }, build_unfolded, 10 },
     { "transposed", "", { 4, { 1, 8, 5, 6 } }, build_transposed, 10 },
     { "linear", "linear", { 3, { 2, 5, 24 } }, build_linear, 60 },
     { "product", "product", { 4, { 1, 2, 6, 9 } }, build_product, 6 },

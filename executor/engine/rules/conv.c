@@ -66,7 +66,9 @@ ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                          const ppq_tensor *weights)
 {
     const ppq_layout last = PPQ_LAYOUT_CHANNELS_LAST;
-    const ppq_shape *y = &o->p->shape[o->chain.out->id], bias = ppq_shape_1d(o->channels);
+    const ppq_shape *y =
+        o->has_target ? &ppq_plan_value(o->p, o->target)->shape : &o->p->shape[o->chain.out->id];
+    const ppq_shape bias = ppq_shape_1d(o->channels);
     const ppq_dnnl_quant q = ppq_operands_quant(o);
     const ppq_dnnl_md w = weights_md(shape, weights);
     ppq_dnnl_operands m = { .src = ppq_dnnl_md_of(ppq_operands_src_type(o), src, last),

@@ -136,7 +136,9 @@ ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel, ppq_dnnl_op *t
     in[0] = o->source;
     ppq_status st =
         o->has_source ? PPQ_OK : ppq_plan_read(p, ppq_operands_src(o), want, true, &in[0]);
-    if (st == PPQ_OK)
+    in[1] = PPQ_NO_VALUE;
+    out = o->target;
+    if (st == PPQ_OK && !o->has_target)
         st = ppq_chain_output(p, o->op, &o->chain, layout, &in[1], &out);
     if (st != PPQ_OK) {
         ppq_dnnl_op_destroy(take_dnnl);

@@ -8,9 +8,9 @@
 typedef struct ppq_operands {
     ppq_plan *p;
     const ppq_op *op;
-    const ppq_var *x; // the input when float
-    int32_t source;   // its value, where the rule made one
-    bool has_source;
+    const ppq_var *x;       // the input when float
+    int32_t source, target; // values to read and write, where the rule made them
+    bool has_source, has_target;
     ppq_chain chain;
     bool int8, saturates;
     ppq_grid src;        // when int8
