@@ -142,3 +142,13 @@ bool ppq_axis_normalize(int64_t axis, int rank, int *out)
     *out = (int) (axis < 0 ? axis + rank : axis);
     return true;
 }
+
+ppq_status ppq_op_check_kinds(const ppq_op *op, const ppq_dtype *in_dtype, ppq_diag *d)
+{
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (ppq_dtype_is_container(in_dtype[k]) && !ppq_op_has_trait(op, PPQ_OP_CONTAINERS))
+            return ppq_fail(d, PPQ_ERR_SHAPE, (ppq_loc){ .stage = "run", .op = op->name },
+                            "%s: input %d is a value of type %s, expected a tensor", op->type, k,
+                            ppq_dtype_name(in_dtype[k]));
+    return PPQ_OK;
+}

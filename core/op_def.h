@@ -23,6 +23,7 @@ typedef enum ppq_trait {
     PPQ_OP_LAYOUT_FREE = 1 << 8, // output element i depends on element i of the inputs only
     PPQ_OP_RANDOM = 1 << 9,      // never folded
     PPQ_OP_CHANNELS_LAST = 1 << 10, // forward itself accepts and yields channels-last tensors
+    PPQ_OP_CONTAINERS = 1 << 11, // inputs may be sequences or optionals; others are given tensors
 } ppq_trait;
 
 // What a slot carries. DATA may be quantized, the others never.
@@ -122,6 +123,9 @@ typedef struct ppq_kernel {
 
 extern const ppq_op_def *const ppq_builtin_ops[];     // NULL-terminated
 extern const ppq_kernel *const ppq_builtin_kernels[]; // NULL-terminated
+// Refuses containers where `op` expects tensors: PPQ_ERR_SHAPE. in_dtype: [n_in], NONE where absent.
+PPQ_NODISCARD ppq_status ppq_op_check_kinds(const ppq_op *op, const ppq_dtype *in_dtype,
+                                            ppq_diag *d);
 // NULL when this build does not know the op.
 const ppq_op_def *ppq_op_def_find(const char *domain, const char *type);
 const char *ppq_op_def_nearest(const char *type); // a known type spelled alike, or NULL

@@ -7,7 +7,6 @@
 
 #include "core/quantfn.h"
 #include "executor/dnnl/compat.h"
-#include "executor/ops/container.h"
 #include "executor/subgraph.h"
 
 // What an op runs with for one set of input shapes. Immutable once it is in the list.
@@ -213,19 +212,9 @@ static void args_release(const ppq_op *op, args *a)
 }
 
 // Most ops are given tensors only.
-static ppq_status check_kinds(const ppq_op *op, const args *a, ppq_diag *d)
-{
-    for (int32_t k = 0; k < op->n_in; k++)
-        if (a->has[k] && ppq_dtype_is_container(a->dtype[k]) && !ppq_op_takes_containers(op))
-            return ppq_fail(d, PPQ_ERR_SHAPE, at_op(op),
-                            "%s: input %d is a value of type %s, expected a tensor", op->type, k,
-                            ppq_dtype_name(a->dtype[k]));
-    return PPQ_OK;
-}
-
 static ppq_status infer(const ppq_op *op, int64_t opset, args *a, ppq_diag *d)
 {
-    PPQ_TRY(check_kinds(op, a, d));
+    PPQ_TRY(ppq_op_check_kinds(op, a->dtype, d));
     for (int32_t k = 0; k < op->n_out; k++) {
         a->out_shape[k] = (ppq_shape){ .rank = -1 };
         a->out_dtype[k] = PPQ_DT_NONE;

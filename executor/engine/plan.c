@@ -81,12 +81,14 @@ static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
     }
     for (int32_t k = 0; k < op->n_out; k++)
         out[k].rank = -1;
+    PPQ_TRY(ppq_op_check_kinds(op, in_dt, p->d));
     ppq_infer_ctx c = { op,  ppq_graph_opset(p->g, op->domain), value, in, in_dt, has, out, out_dt,
                         p->d };
     PPQ_TRY(op->def->infer(&c));
     for (int32_t k = 0; k < op->n_out; k++) {
         const ppq_var *v = op->out[k];
-        moored &= !v || (out_dt[k] != PPQ_DT_NONE && ppq_shape_known(&out[k]));
+        moored &= !v || (out_dt[k] != PPQ_DT_NONE && !ppq_dtype_is_container(out_dt[k]) &&
+                         ppq_shape_known(&out[k]));
     }
     for (int32_t k = 0; k < op->n_out; k++) {
         const ppq_var *v = op->out[k];

@@ -52,6 +52,7 @@ const ppq_op_def ppq_op_concat_from_sequence = {
     .out_min = 1,
     .out_max = 1,
     .fp32_in = 0x1,
+    .traits = PPQ_OP_CONTAINERS,
     .infer = infer,
     .forward = forward,
 };

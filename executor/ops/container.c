@@ -1,23 +1,8 @@
 #include "executor/ops/container.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "executor/ops/convert.h"
-
-bool ppq_op_takes_containers(const ppq_op *op)
-{
-    static const char *const types[] = { "Identity",          "Loop",
-                                         "SequenceAt",        "SequenceInsert",
-                                         "SequenceErase",     "SequenceLength",
-                                         "SequenceMap",       "ConcatFromSequence",
-                                         "Optional",          "OptionalHasElement",
-                                         "OptionalGetElement" };
-    bool takes = false;
-    for (size_t i = 0; i < PPQ_COUNT(types); i++)
-        takes |= ppq_op_is(op, types[i]);
-    return takes;
-}
 
 ppq_status ppq_infer_sequences(ppq_infer_ctx *c)
 {

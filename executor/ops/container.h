@@ -6,10 +6,6 @@
 // Sequences and optionals (core/tensor.h). Infer tells the type of an output that is one and never
 // its length; forward makes it.
 
-// Whether an op may be given a container as an input; all others are given tensors only, which
-// the executor sees to.
-bool ppq_op_takes_containers(const ppq_op *op);
-
 // Every output is a sequence.
 ppq_status ppq_infer_sequences(ppq_infer_ctx *c);
 

@@ -30,7 +30,7 @@ const ppq_op_def ppq_op_identity = {
     .in_max = 1,
     .out_min = 1,
     .out_max = 1,
-    .traits = PPQ_OP_PASSIVE | PPQ_OP_LAYOUT_FREE,
+    .traits = PPQ_OP_CONTAINERS | PPQ_OP_PASSIVE | PPQ_OP_LAYOUT_FREE,
     .infer = infer,
     .forward = forward,
 };

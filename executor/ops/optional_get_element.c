@@ -30,6 +30,7 @@ const ppq_op_def ppq_op_optional_get_element = {
     .out_min = 1,
     .out_max = 1,
     .fp32_in = 0x1,
+    .traits = PPQ_OP_CONTAINERS,
     .infer = infer,
     .forward = forward,
 };

@@ -28,6 +28,7 @@ const ppq_op_def ppq_op_sequence_at = {
     .out_max = 1,
     .fp32_in = 0x1,
     .soi_in = 0x2,
+    .traits = PPQ_OP_CONTAINERS,
     .infer = infer,
     .forward = forward,
 };

@@ -25,6 +25,7 @@ const ppq_op_def ppq_op_sequence_erase = {
     .fp32_in = 0x1,
     .soi_in = 0x2,
     .fp32_out = 0x1,
+    .traits = PPQ_OP_CONTAINERS,
     .infer = ppq_infer_sequences,
     .forward = forward,
 };

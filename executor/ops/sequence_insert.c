@@ -28,6 +28,7 @@ const ppq_op_def ppq_op_sequence_insert = {
     .fp32_in = 0x3,
     .soi_in = 0x4,
     .fp32_out = 0x1,
+    .traits = PPQ_OP_CONTAINERS,
     .infer = ppq_infer_sequences,
     .forward = forward,
 };

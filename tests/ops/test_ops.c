@@ -321,7 +321,7 @@ static void random_call(const ppq_op_def *def, ppq_rng *r)
             in[i] = ppq_tensor_ref(&in[0]);
         }
         if (!ppq_dtype_is_container(in[i].dtype) &&
-            pick(r, i == 0 && ppq_op_takes_containers(f.op) ? 2 : 50) == 0)
+            pick(r, i == 0 && ppq_op_has_trait(f.op, PPQ_OP_CONTAINERS) ? 2 : 50) == 0)
             in[i] = contain(r, &in[i]);
         ptr[i] = in[i].buf ? &in[i] : NULL;
     }

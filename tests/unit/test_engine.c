@@ -644,6 +644,45 @@ START_TEST(open_shapes_and_unknown_ops_are_refused)
 }
 END_TEST
 
+// Shapes that depend on values, sequences, and fixed shapes again behind them.
+START_TEST(values_may_decide_shapes)
+{
+    world w = world_new();
+    ppq_graph_set_opset(w.g, "", 17);
+    ppq_var *x = add_input(&w, "x", SHAPE(2, 3));
+    ppq_op *nz = add_op(&w, "NonZero", add_op(&w, "Relu", x, NULL, NULL)->out[0], NULL, NULL);
+    ppq_op *parts = add_op(&w, "SplitToSequence", nz->out[0], NULL, NULL);
+    ppq_tensor zero = tensor_new(PPQ_DT_I64, (ppq_shape){ .rank = 0 });
+    ppq_i64(&zero)[0] = 0;
+    ppq_op *first = add_op(&w, "SequenceAt", parts->out[0], add_const(&w, "zero", zero), NULL);
+    ppq_op *sum = add_op(&w, "ReduceSum", first->out[0], NULL, NULL);
+    ppq_op_set_int(w.g, sum, "keepdims", 0);
+    ppq_op *cast = add_op(&w, "Cast", sum->out[0], NULL, NULL);
+    ppq_op_set_int(w.g, cast, "to", PPQ_DT_F32);
+    finish(&w, add_op(&w, "Add", x, cast->out[0], NULL)->out[0]);
+    ppq_graph_compact(w.g);
+    ppq_tensor in = tensor_f32(SHAPE(2, 3), (const float[]){ 1, -1, 2, -3, 4, 5 }), y;
+    const ppq_engine_opts o = { .n_threads = 1 };
+    ppq_engine *e;
+    OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
+    for (int i = 0; i < 2; i++) {
+        OK(w.d, ppq_engine_run(e, &in, &y, NULL, NULL, w.d));
+        SAME(ppq_f32(&y)[0], 1.0f + 2); // rows of the non-zeros: 0 0 1 1
+        ppq_tensor_unref(&y);
+    }
+    ppq_tensor_unref(&in);
+    ppq_engine_destroy(e);
+    world_end(&w);
+    // A sequence where a tensor is expected.
+    w = world_new();
+    x = add_input(&w, "x", SHAPE(2, 3));
+    finish(&w, add_op(&w, "Relu", add_op(&w, "SplitToSequence", x, NULL, NULL)->out[0], NULL, NULL)
+                   ->out[0]);
+    FAILS(w.d, ppq_engine_create(w.g, &o, &e, w.d), PPQ_ERR_SHAPE, "expected a tensor");
+    world_end(&w);
+}
+END_TEST
+
 // A lone quantized op that is too small to pay stays in float, unless it is asked for.
 START_TEST(lone_integer_ops_are_weighed)
 {
@@ -706,6 +745,7 @@ int main(void)
 #endif
         { wrong_inputs_are_named, 1 },
         { open_shapes_and_unknown_ops_are_refused, 1 },
+        { values_may_decide_shapes, 1 },
         { lone_integer_ops_are_weighed, 1 },
         { saturation_is_known, 1 },
     };

@@ -86,6 +86,7 @@ static ppq_status infer(const island *i, ppq_call *c, const ppq_tensor **in, ppq
     }
     for (int32_t k = 0; k < op->n_out; k++)
         shape[k].rank = -1;
+    PPQ_TRY(ppq_op_check_kinds(op, in_dt, ppq_call_diag(c)));
     ppq_infer_ctx x = { op, i->opset, in, in_shape, in_dt, has, shape, dt, ppq_call_diag(c) };
     return op->def->infer(&x);
 }
@@ -94,7 +95,7 @@ static ppq_status fill(const island *i, ppq_call *c, const ppq_tensor **in, ppq_
                        const ppq_shape *shape, const ppq_dtype *dt)
 {
     for (int32_t k = 0; k < i->op->n_out; k++)
-        if (dt[k] != PPQ_DT_NONE && ppq_shape_known(&shape[k]))
+        if (dt[k] != PPQ_DT_NONE && !ppq_dtype_is_container(dt[k]) && ppq_shape_known(&shape[k]))
             PPQ_TRY(ppq_tensor_alloc_pool(&out[k], dt[k], &shape[k], ppq_call_pool(c)));
     PPQ_TRY(forward(i, c, in, out));
     for (int32_t k = 0; k < i->op->n_out; k++)
