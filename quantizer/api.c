@@ -9,6 +9,7 @@
 #include "quantizer/api_common.h"
 #include "quantizer/data/data.h"
 #include "quantizer/init.h"
+#include "quantizer/input_shape.h"
 #include "quantizer/report.h"
 #include "quantizer/session.h"
 
@@ -264,47 +265,11 @@ ppq_result ppq_job_load(ppq_job *j, const char *model_path)
     return ppq_result_of(ppq_session_load(j->session, model_path));
 }
 
-static ppq_status parse_shape(const char *text, ppq_shape *s, ppq_diag *d)
-{
-    *s = (ppq_shape){ .rank = 0 };
-    for (const char *p = text;;) {
-        char *end;
-        const long long v = *p == '?' ? -1 : strtoll(p, &end, 10);
-        if (*p == '?')
-            end = (char *) (uintptr_t) (p + 1);
-        if (end == p || (*p != '?' && v < 0) || s->rank == PPQ_MAX_RANK)
-            break;
-        s->dim[s->rank++] = v;
-        if (!*end)
-            return PPQ_OK;
-        if (*end != 'x')
-            break;
-        p = end + 1;
-    }
-    return ppq_fail(d, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
-                    "--input-shape has '%s', expected sizes like 1x3x224x224", text);
-}
-
 ppq_result ppq_job_input_shape(ppq_job *j, const char *spec)
 {
     if (!j->session || j->prepared)
         return out_of_order(j, "ppq_job_input_shape");
-    const char *cut = strrchr(spec, ':');
-    ppq_shape s;
-    const ppq_status st = parse_shape(cut ? cut + 1 : spec, &s, j->diag);
-    if (st != PPQ_OK)
-        return ppq_result_of(st);
-    const ppq_graph *g = j->session->graph;
-    if (!cut && g->n_inputs != 1)
-        return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "--input-shape" },
-                                  "the model has %d inputs: --input-shape needs NAME:SHAPE",
-                                  g->n_inputs));
-    char *name = cut ? strndup(spec, (size_t) (cut - spec)) : strdup(g->inputs[0]->name);
-    if (!name)
-        abort();
-    const ppq_status r = ppq_session_fix_shape(j->session, name, &s);
-    free(name);
-    return ppq_result_of(r);
+    return ppq_result_of(ppq_session_input_shape(j->session, spec));
 }
 
 static ppq_status ensure_data(ppq_job *j, const char *preprocess, const char *dtype)

@@ -6,14 +6,16 @@
 #include "executor/exec.h"
 #include "quantizer/api_common.h"
 #include "quantizer/data/data.h"
+#include "quantizer/input_shape.h"
 #include "quantizer/lower.h"
+#include "quantizer/net.h"
 #include "quantizer/session.h"
 
 // Running models, for the public API.
 
 // ---- arrays ---------------------------------------------------------------------------------
 
-static ppq_status to_array(const ppq_tensor *t, ppq_array *out)
+ppq_status ppq_array_of(const ppq_tensor *t, ppq_array *out)
 {
     ppq_array a = { .dtype = (int) t->dtype, .rank = t->shape.rank, .bytes = ppq_tensor_bytes(t) };
     memcpy(a.dim, t->shape.dim, sizeof(a.dim));
@@ -49,7 +51,7 @@ ppq_result ppq_array_load(const ppq_callbacks *cb, const char *path, ppq_array *
     ppq_tensor t = { 0 };
     ppq_status st = ppq_tensor_load(path, &t, d);
     if (st == PPQ_OK)
-        st = to_array(&t, out);
+        st = ppq_array_of(&t, out);
     ppq_tensor_unref(&t);
     ppq_diag_destroy(d);
     return ppq_result_of(st);
@@ -98,6 +100,23 @@ struct ppq_net {
     plan *plans;
 };
 
+// Whether oneDNN uses no more than that already: it can be capped only once.
+static bool is_capped(ppq_isa isa)
+{
+    static const struct {
+        const char *name;
+        ppq_isa level;
+    } known[] = { { "sse4.1", PPQ_ISA_PORTABLE }, { "avx", PPQ_ISA_AVX2 },
+                  { "avx2", PPQ_ISA_AVX2 },       { "avx512", PPQ_ISA_AVX512 },
+                  { "avx2_vnni", PPQ_ISA_VNNI },  { "avx512_vnni", PPQ_ISA_VNNI } };
+    bool exact;
+    const char *name = ppq_engine_isa(&exact);
+    for (size_t i = 0; i < PPQ_COUNT(known); i++)
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].level <= isa;
+    return false;
+}
+
 static ppq_status cap_isa(const char *name, ppq_diag *d)
 {
     ppq_isa isa;
@@ -107,7 +126,7 @@ static ppq_status cap_isa(const char *name, ppq_diag *d)
         return ppq_fail(d, PPQ_ERR_ARG, (ppq_loc){ .stage = "--isa" },
                         "'%s' is no instruction set level; there are avx2, avx512, vnni, native",
                         name);
-    if (!ppq_engine_cap_isa(isa))
+    if (!ppq_engine_cap_isa(isa) && !is_capped(isa))
         return ppq_fail(d, PPQ_ERR_STATE, (ppq_loc){ .stage = "--isa" },
                         "the instruction set must be capped before the first model runs");
     return PPQ_OK;
@@ -120,6 +139,33 @@ static int own_isa(const char *name)
     if (!name || !ppq_isa_find(name, &isa))
         return 0;
     return 1 + (int) PPQ_MIN(isa, have);
+}
+
+// For --batch: frees the first dimension where the model fixes it at one, and forgets the shapes
+// that followed.
+static ppq_status free_batch(ppq_graph *g, int batch, ppq_diag *d)
+{
+    for (int32_t i = 0; i < g->n_inputs; i++) {
+        ppq_var *v = g->inputs[i];
+        if (v->shape.rank == 0 || (v->shape.rank > 0 && v->shape.dim[0] > 1))
+            return ppq_fail(d, PPQ_ERR_ARG, (ppq_loc){ .stage = "--batch", .var = v->name },
+                            "--batch %d is not possible: input '%s' has %s %lld", batch, v->name,
+                            v->shape.rank ? "a first dimension of" : "rank",
+                            v->shape.rank ? (long long) v->shape.dim[0] : 0ll);
+        if (v->shape.rank > 0 && v->shape.dim[0] == 1)
+            v->shape.dim[0] = ppq_graph_symbol(g, "batch");
+    }
+    for (size_t i = 0; i < g->n_vars; i++)
+        if (!g->vars[i]->is_input && !g->vars[i]->value.buf)
+            g->vars[i]->shape.rank = -1;
+    return PPQ_OK;
+}
+
+static ppq_status fix_inputs(ppq_net *n, const ppq_net_opts *o)
+{
+    for (size_t i = 0; i < o->n_input_shapes; i++)
+        PPQ_TRY(ppq_session_input_shape(n->session, o->input_shapes[i]));
+    return o->batch > 1 ? free_batch(n->session->graph, o->batch, n->diag) : PPQ_OK;
 }
 
 static void destroy_plan(plan *p)
@@ -141,6 +187,8 @@ ppq_result ppq_net_open(const ppq_callbacks *cb, const char *model_path, const p
     n->cb = *cb;
     n->o = *o;
     n->o.threads = PPQ_MAX(1, o->threads);
+    n->o.batch = PPQ_MAX(1, o->batch);
+    n->o.input_shapes = NULL; // the caller's
     n->diag = ppq_diag_create(ppq_forward_message, &n->cb);
     n->settings = ppq_settings_create();
     ppq_status st = cap_isa(o->isa, n->diag);
@@ -148,6 +196,8 @@ ppq_result ppq_net_open(const ppq_callbacks *cb, const char *model_path, const p
         st = ppq_session_create(n->settings, n->diag, &n->session);
     if (st == PPQ_OK)
         st = ppq_session_load(n->session, model_path);
+    if (st == PPQ_OK)
+        st = fix_inputs(n, o);
     if (st == PPQ_OK && o->engine != PPQ_ENGINE_FAST) {
         const ppq_exec_opts x = { .mode = PPQ_EXEC_FLOAT,
                                   .reference = o->engine == PPQ_ENGINE_REFERENCE,
@@ -186,6 +236,21 @@ void ppq_net_destroy(ppq_net *n)
     ppq_settings_destroy(n->settings);
     ppq_diag_destroy(n->diag);
     free(n);
+}
+
+ppq_graph *ppq_net_graph(const ppq_net *n)
+{
+    return n->session->graph;
+}
+
+ppq_diag *ppq_net_diag(const ppq_net *n)
+{
+    return n->diag;
+}
+
+int ppq_net_batch(const ppq_net *n)
+{
+    return n->o.batch;
 }
 
 size_t ppq_net_n_inputs(const ppq_net *n)
@@ -286,7 +351,7 @@ static ppq_status show(const watcher *w, const ppq_var *v, const ppq_tensor *val
     ppq_tensor plain;
     PPQ_TRY(ppq_tensor_to_layout(value, PPQ_LAYOUT_PLAIN, NULL, &plain));
     ppq_array a;
-    const ppq_status st = to_array(&plain, &a);
+    const ppq_status st = ppq_array_of(&plain, &a);
     if (st == PPQ_OK) {
         w->fn(w->user, v->name, &a);
         ppq_array_free(&a);
@@ -329,6 +394,21 @@ static ppq_status run(ppq_net *n, const ppq_tensor *in, ppq_tensor *out, watcher
                           n->diag);
 }
 
+// Of joined samples every output has a row each; a model that fixes its batch inside mixes them.
+static ppq_status check_batch(const ppq_net *n, const ppq_tensor *in, const ppq_tensor *out)
+{
+    for (size_t i = 0; n->o.batch > 1 && i < ppq_net_n_outputs(n); i++)
+        if (out[i].shape.rank < 1 || out[i].shape.dim[0] != in[0].shape.dim[0]) {
+            char b[128];
+            return ppq_fail(n->diag, PPQ_ERR_SHAPE,
+                            (ppq_loc){ .stage = "--batch", .var = ppq_net_output(n, i) },
+                            "the model fixes its batch: with --batch %lld output '%s' has shape %s",
+                            (long long) in[0].shape.dim[0], ppq_net_output(n, i),
+                            ppq_shape_str(&out[i].shape, b, sizeof(b)));
+        }
+    return PPQ_OK;
+}
+
 ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watch_fn watch,
                        void *user)
 {
@@ -342,9 +422,14 @@ ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watc
         st = from_array(&in[i], &t[i]);
     if (st == PPQ_OK)
         st = run(n, t, t + ni, &w);
+    if (st != PPQ_OK && n->o.batch > 1 && ni && in[0].dim[0] > 1)
+        ppq_warn(n->diag, (ppq_loc){ .stage = "--batch" },
+                 "the model may fix its batch inside, which rules out --batch");
+    if (st == PPQ_OK && ni)
+        st = check_batch(n, t, t + ni);
     size_t made = 0;
     for (; made < no && st == PPQ_OK; made++)
-        st = to_array(&t[ni + made], &out[made]);
+        st = ppq_array_of(&t[ni + made], &out[made]);
     if (st != PPQ_OK)
         for (size_t i = 0; i + 1 < made; i++)
             ppq_array_free(&out[i]);

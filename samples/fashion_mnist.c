@@ -2,11 +2,12 @@
 // accuracy of ONNX classifiers on it.
 //
 //   fashion_mnist calib DATA-DIR OUT.bin N      first N training images, as a packed file
+//   fashion_mnist test DATA-DIR OUT.bin N       first N test images
 //   fashion_mnist eval DATA-DIR MODEL.onnx...   accuracy on the 10,000 test images
 
 #include <errno.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zlib.h>
@@ -29,8 +30,8 @@ static unsigned char *read_idx(const char *dir, const char *name, int header, si
     gzFile f = gzopen(path, "rb");
     unsigned char *data = NULL;
     if (f && gzread(f, head, (unsigned) header) == header) {
-        const unsigned count = (unsigned) head[4] << 24 | (unsigned) head[5] << 16 |
-                               (unsigned) head[6] << 8 | head[7];
+        const unsigned count =
+            (unsigned) head[4] << 24 | (unsigned) head[5] << 16 | (unsigned) head[6] << 8 | head[7];
         if (count && count <= 60000)
             data = malloc(count * each);
         if (data && gzread(f, data, (unsigned) (count * each)) == (int) (count * each))
@@ -65,7 +66,7 @@ static float normalize(unsigned char p)
     return ((float) p / 255.0f - 0.2860f) / 0.3530f;
 }
 
-static int write_calib(const dataset *d, const char *path, int n)
+static int write_packed(const dataset *d, const char *path, int n)
 {
     FILE *f = fopen(path, "wb");
     const int64_t count = n < d->n ? n : d->n;
@@ -106,11 +107,9 @@ static int count_right(ppq_net *net, const dataset *d, int *right)
     for (int at = 0; at + BATCH <= d->n; at += BATCH) {
         for (int k = 0; k < BATCH * PIXELS; k++)
             x[k] = normalize(d->pixels[(size_t) at * PIXELS + (size_t) k]);
-        const ppq_array in = { .dtype = 1,
-                               .rank = 4,
-                               .dim = { BATCH, 1, SIDE, SIDE },
-                               .data = x,
-                               .bytes = sizeof(x) };
+        const ppq_array in = {
+            .dtype = 1, .rank = 4, .dim = { BATCH, 1, SIDE, SIDE }, .data = x, .bytes = sizeof(x)
+        };
         ppq_array out;
         const ppq_result r = ppq_net_run(net, &in, &out, NULL, NULL);
         if (r != PPQ_RESULT_OK)
@@ -148,15 +147,18 @@ int main(int argc, char **argv)
 {
     dataset d = { 0 };
     int status = 1;
-    if (argc == 5 && strcmp(argv[1], "calib") == 0) {
+    const int calib = argc == 5 && strcmp(argv[1], "calib") == 0;
+    if (calib || (argc == 5 && strcmp(argv[1], "test") == 0)) {
         const int n = (int) strtol(argv[4], NULL, 10);
-        status = n > 0 && load(argv[2], "train", &d) ? write_calib(&d, argv[3], n) : 2;
+        status =
+            n > 0 && load(argv[2], calib ? "train" : "t10k", &d) ? write_packed(&d, argv[3], n) : 2;
     } else if (argc >= 4 && strcmp(argv[1], "eval") == 0) {
         status = load(argv[2], "t10k", &d) ? 0 : 2;
         for (int i = 3; i < argc && !status; i++)
             status = evaluate(&d, argv[i]);
     } else {
         fprintf(stderr, "usage: fashion_mnist calib DATA-DIR OUT.bin N\n"
+                        "       fashion_mnist test DATA-DIR OUT.bin N\n"
                         "       fashion_mnist eval DATA-DIR MODEL.onnx...\n");
     }
     free(d.pixels);

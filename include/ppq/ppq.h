@@ -167,6 +167,10 @@ typedef struct ppq_net_opts {
     int exact;       // ops whose 8-bit sums could saturate on this CPU run in float
     int eager;       // integers even for ops that are faster in float
     int profile;     // measure every step; FAST only
+    int batch;       // samples joined into one run; above 1, a first dimension that the model fixes
+                     // at one becomes free
+    const char *const *input_shapes; // as in ppq_job_input_shape
+    size_t n_input_shapes;
 } ppq_net_opts;
 
 // A model to run. Plans are made per set of input shapes, at the first run with those.
@@ -214,6 +218,83 @@ typedef struct ppq_net_step {
 // 0 before the first run, or beyond the last step.
 PPQ_API int ppq_net_get_info(const ppq_net *n, ppq_net_info *out);
 PPQ_API int ppq_net_get_step(const ppq_net *n, size_t i, ppq_net_step *out);
+
+// ---- samples -----------------------------------------------------------------------------------
+
+// Inputs for a net, from files; see the data section of ppq-quantize(1). The net must outlive them.
+typedef struct ppq_samples ppq_samples;
+
+typedef struct ppq_samples_opts {
+    const char *preprocess; // for images; NULL: none
+    const char *dtype;      // of .bin and .raw files; NULL: the input's
+} ppq_samples_opts;
+
+// specs: "PATH" or "NAME=PATH".
+PPQ_API ppq_result ppq_samples_open(ppq_net *n, const char *const *specs, size_t n_specs,
+                                    const ppq_samples_opts *o, ppq_samples **out);
+// Standard normal numbers for float inputs, zeros for others.
+PPQ_API ppq_result ppq_samples_random(ppq_net *n, int64_t count, uint64_t seed, ppq_samples **out);
+PPQ_API void ppq_samples_destroy(ppq_samples *s);
+PPQ_API int64_t ppq_samples_count(const ppq_samples *s);
+// The file's name without its folder; "x.npy[3]" of a file that holds several. Fills `text`.
+PPQ_API void ppq_samples_name(const ppq_samples *s, int64_t i, char *text, size_t size);
+// The label that a packed classification file carries, or -1.
+PPQ_API int64_t ppq_samples_label(const ppq_samples *s, int64_t i);
+// Runs there are with the net's batch; the last may have fewer samples.
+PPQ_API int64_t ppq_samples_n_runs(const ppq_samples *s);
+// Inputs of a run: [n_inputs], free each with ppq_array_free.
+PPQ_API ppq_result ppq_samples_get(ppq_samples *s, int64_t run, ppq_array *in);
+
+// ---- scores ------------------------------------------------------------------------------------
+
+typedef enum ppq_task {
+    PPQ_TASK_CLASSIFY, // scores per class: top-1, top-5
+    PPQ_TASK_SEGMENT,  // scores per class and pixel, or classes: mean IoU, pixel accuracy
+    PPQ_TASK_DETECT,   // boxes: mAP
+    PPQ_TASK_REGRESS,  // numbers: PSNR, SNR, MSE
+} ppq_task;
+
+// Order of a box's four numbers: corners, corner and size, centre and size.
+typedef enum ppq_box_format { PPQ_BOX_XYXY, PPQ_BOX_XYWH, PPQ_BOX_CXCYWH } ppq_box_format;
+
+// What is given to ppq_score_open; see ppq-eval(1) for the files that hold labels.
+typedef struct ppq_score_opts {
+    ppq_task task;
+    const char *labels;   // file or folder; NULL: those that the data carries
+    const char *output;   // that is scored; NULL: the first
+    int64_t max_samples;  // 0: all
+    int64_t label_offset; // classify: added to every label
+    int64_t n_classes;    // segment; 0: as many as the output has
+    int has_ignore;       // segment: positions labelled `ignore` do not count
+    int64_t ignore;
+    // detect: outputs by name, or boxes NULL: rows x1 y1 x2 y2 score class of `output`
+    const char *boxes, *scores, *classes;
+    ppq_box_format box_format, label_format;
+    double box_width, box_height; // found boxes are divided by these; 0: 1
+    double min_score;             // only boxes with a larger one count
+    double nms;                   // suppress boxes of one class that overlap by more; 0: none
+    double peak;                  // regress, of PSNR; 0: the range of what is expected
+} ppq_score_opts;
+
+typedef struct ppq_metric {
+    const char *name; // "top-1"
+    const char *unit; // "%", "dB" or ""
+    double value;
+    int lower_is_better;
+} ppq_metric;
+
+enum { PPQ_MAX_METRICS = 4 };
+
+// How good a net's outputs are. Reads the labels, and keeps only those samples that have one.
+typedef struct ppq_score ppq_score;
+
+PPQ_API ppq_result ppq_score_open(ppq_net *n, ppq_samples *s, const ppq_score_opts *o,
+                                  ppq_score **out);
+PPQ_API void ppq_score_destroy(ppq_score *s);
+// The outputs of one run of the samples.
+PPQ_API ppq_result ppq_score_add(ppq_score *s, int64_t run, const ppq_array *out);
+// Fills out[PPQ_MAX_METRICS], the one that counts first, and *n.
+PPQ_API ppq_result ppq_score_get(ppq_score *s, ppq_metric *out, size_t *n);
 
 #ifdef __cplusplus
 }

@@ -439,6 +439,42 @@ int64_t ppq_data_label(const ppq_data *x, int64_t i)
     return i >= 0 && i < x->n_labels ? x->labels[i] : -1;
 }
 
+int64_t ppq_data_count(const ppq_data *x)
+{
+    return x->n;
+}
+
+const char *ppq_data_file(const ppq_data *x, int64_t i, int64_t *row)
+{
+    if (x->random || !x->g->n_inputs)
+        return NULL;
+    const item *it = &x->columns[0].items[i];
+    *row = it->row;
+    return it->path;
+}
+
+void ppq_data_select(ppq_data *x, const int64_t *keep, int64_t n)
+{
+    for (int32_t c = 0; c < x->g->n_inputs && !x->random; c++) {
+        column *k = &x->columns[c];
+        item *items = malloc((size_t) PPQ_MAX(n, 1) * sizeof(*items));
+        if (!items)
+            abort();
+        for (int64_t i = 0; i < n; i++)
+            items[i] = k->items[keep[i]];
+        free(k->items);
+        *k = (column){ items, n, n };
+    }
+    int64_t *labels = malloc((size_t) PPQ_MAX(n, 1) * sizeof(*labels));
+    if (!labels)
+        abort();
+    for (int64_t i = 0; i < n; i++)
+        labels[i] = ppq_data_label(x, keep[i]);
+    free(x->labels);
+    x->labels = labels;
+    x->n_labels = x->n = n;
+}
+
 // ---- reading -------------------------------------------------------------------------------------
 
 static ppq_status read_raw(const ppq_data *x, int32_t input, const item *it, const ppq_view *v,

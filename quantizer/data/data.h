@@ -38,6 +38,12 @@ PPQ_NODISCARD ppq_status ppq_data_finish(ppq_data *data, ppq_diag *d);
 PPQ_NODISCARD ppq_status ppq_data_random(ppq_data *data, int64_t n, uint64_t seed, ppq_diag *d);
 // Labels of a packed classification file: sample i's, or -1 when there are none.
 int64_t ppq_data_label(const ppq_data *data, int64_t i);
+int64_t ppq_data_count(const ppq_data *data);
+// The file of sample i, of the first input; *row: which sample of a file that holds several, else
+// -1. NULL for random samples.
+const char *ppq_data_file(const ppq_data *data, int64_t i, int64_t *row);
+// Keeps these samples only, in this order. After finish.
+void ppq_data_select(ppq_data *data, const int64_t *keep, int64_t n);
 
 // A view to run from; `data` must outlive it. Every tensor is checked against the input's type,
 // rank and shape and for NaN and infinity: an error names the file.
