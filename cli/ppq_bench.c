@@ -409,7 +409,7 @@ static void print_models(job *j)
 {
     static const char *const titles[] = { "<model",    "median ms", "min ms", "p90 ms",
                                           "samples/s", "ratio",     "runs",   "open ms",
-                                          "first ms",  "MB",        NULL };
+                                          "first ms",  "memory MB", NULL };
     cli_table t;
     cli_table_init(&t, titles);
     for (size_t i = 0; i < j->m.n_models; i++) {

@@ -96,8 +96,7 @@ static ppq_array *new_arrays(size_t n)
     return a;
 }
 
-// ---- one run
-// -------------------------------------------------------------------------------------
+// ---- one run -----------------------------------------------------------------------------------
 
 static ppq_result load_inputs(job *j, const ppq_net *net, ppq_array *in)
 {
@@ -176,12 +175,32 @@ static void print_array(const char *name, const ppq_array *a)
     printf("\n");
 }
 
-// ---- comparing
-// -----------------------------------------------------------------------------------
+// ---- comparing ---------------------------------------------------------------------------------
+
+enum { FLOAT32 = 1, UINT8 = 2, INT8 = 3 };
+
+// Integers, in quanta.
+static void print_quanta(const char *name, const ppq_array *a, const ppq_array *b)
+{
+    const unsigned char *x = a->data, *y = b->data;
+    const int flip = a->dtype == INT8 ? 0x80 : 0; // keeps the order of int8 as unsigned
+    size_t differ = 0;
+    int worst = 0;
+    for (size_t i = 0; i < a->bytes; i++) {
+        const int d = abs((x[i] ^ flip) - (y[i] ^ flip));
+        differ += d > 0;
+        worst = d > worst ? d : worst;
+    }
+    printf("%-40s quanta  %-10d %zu of %zu differ\n", name, worst, differ, a->bytes);
+}
 
 static void print_difference(const char *name, const ppq_array *a, const ppq_array *b)
 {
-    if (a->dtype != 1 || b->dtype != 1 || a->bytes != b->bytes) {
+    if ((a->dtype == UINT8 || a->dtype == INT8) && a->dtype == b->dtype && a->bytes == b->bytes) {
+        print_quanta(name, a, b);
+        return;
+    }
+    if (a->dtype != FLOAT32 || b->dtype != FLOAT32 || a->bytes != b->bytes) {
         printf("%-40s not comparable: another type or size\n", name);
         return;
     }
@@ -276,10 +295,20 @@ static ppq_result compare(job *j, const ppq_net *net, const ppq_array *in, const
     return r;
 }
 
+// Whether --compare names the model itself, to be simulated.
+static bool compares_itself(const job *j)
+{
+    struct stat a, b;
+    return j->compare && j->engine == PPQ_ENGINE_SIMULATE && stat(j->args[0], &a) == 0 &&
+           stat(j->compare, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static ppq_result run_model(job *j)
 {
     ppq_net *net = NULL;
-    ppq_result r = ppq_net_load(&j->cb, j->args[0], j->engine, j->threads, &net);
+    const bool itself = compares_itself(j);
+    ppq_result r =
+        ppq_net_load(&j->cb, j->args[0], itself ? PPQ_ENGINE_FAST : j->engine, j->threads, &net);
     if (r != PPQ_RESULT_OK)
         return r;
     const size_t ni = ppq_net_n_inputs(net), no = ppq_net_n_outputs(net);
@@ -290,6 +319,8 @@ static ppq_result run_model(job *j)
         r = ppq_net_run(net, in, out, j->compare && j->layers ? keep_layer : NULL, &layers);
     if (r == PPQ_RESULT_OK && j->output)
         r = save_outputs(j, net, out);
+    if (r == PPQ_RESULT_OK && itself && !j->c.quiet)
+        printf("engine against simulation\n");
     if (r == PPQ_RESULT_OK && j->compare)
         r = compare(j, net, in, out, &layers);
     else if (r == PPQ_RESULT_OK && !j->c.quiet)
@@ -306,8 +337,7 @@ static ppq_result run_model(job *j)
     return r;
 }
 
-// ---- ONNX test folders
-// ---------------------------------------------------------------------------
+// ---- ONNX test folders -------------------------------------------------------------------------
 
 static double element(const ppq_array *a, size_t i, bool *known)
 {

@@ -10,20 +10,23 @@ samples/install_deps.sh gcc libc6-dev meson ninja-build pkg-config libprotobuf-c
 
 build=${PPQ_BUILD:-build}
 [ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release >/dev/null
-ninja -C "$build" cli/ppq-quantize cli/ppq-inspect samples/fashion_mnist
+ninja -C "$build" cli/ppq-quantize cli/ppq-eval cli/ppq-bench samples/fashion_mnist
 
 data=/usr/share/datasets/fashion-mnist
 out=$build/quickstart
 mkdir -p "$out"
-cp samples/fashion_cnn.onnx "$out/fashion_cnn.onnx"
-
-echo
-echo "== calibration data: 256 training images"
+cp samples/fashion_cnn.onnx "$out"
 "$build/samples/fashion_mnist" calib "$data" "$out/calib.bin" 256
+"$build/samples/fashion_mnist" test "$data" "$out/test.bin" 10000
 
-echo "== ppq-quantize $out/fashion_cnn.onnx -c $out/calib.bin -o $out/fashion_cnn.int8.onnx"
-"$build/cli/ppq-quantize" "$out/fashion_cnn.onnx" -c "$out/calib.bin" -o "$out/fashion_cnn.int8.onnx"
-
-echo
-echo "== accuracy on 10,000 test images, float and int8"
-"$build/samples/fashion_mnist" eval "$data" "$out/fashion_cnn.onnx" "$out/fashion_cnn.int8.onnx"
+# Runs a command of ppq in the output's folder, after showing it.
+PATH=$(CDPATH= cd -- "$build/cli" && pwd):$PATH
+show() {
+    echo
+    echo "== $*"
+    "$@"
+}
+cd "$out"
+show ppq-quantize fashion_cnn.onnx -c calib.bin -o fashion_cnn.int8.onnx
+show ppq-eval fashion_cnn.onnx fashion_cnn.int8.onnx --data test.bin --engines engine,simulate
+show ppq-bench fashion_cnn.onnx fashion_cnn.int8.onnx --compare

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The three commands from outside: exit statuses, messages, files.
+"""The commands from outside: exit statuses, messages, files.
 
-test_cli.py PPQ_QUANTIZE PPQ_RUN PPQ_INSPECT
+test_cli.py PPQ_QUANTIZE PPQ_RUN PPQ_INSPECT PPQ_BENCH PPQ_EVAL
 """
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from xml.etree import ElementTree
 
 import tiny_onnx as onnx
 
-QUANTIZE, RUN, INSPECT = [os.path.abspath(p) for p in sys.argv[1:4]]
+QUANTIZE, RUN, INSPECT, BENCH, EVAL = COMMANDS = [os.path.abspath(p) for p in sys.argv[1:6]]
 XHTML = '{http://www.w3.org/1999/xhtml}'
 OK, USAGE, BAD, MISSED, IO = range(5)
 SAMPLE = [0.01 * ((i * 29) % 200 - 90) for i in range(72)]
@@ -69,7 +70,7 @@ class Case(unittest.TestCase):
 
 class Options(Case):
     def test_help_names_every_option_once(self):
-        for command in (QUANTIZE, RUN, INSPECT):
+        for command in COMMANDS:
             for switch in ('--help', '-h'):
                 p = self.succeeds(self.run_command(command, switch))
                 names = [w for line in p.stdout.splitlines() for w in line.split()[:3]
@@ -80,7 +81,7 @@ class Options(Case):
                 self.assertLessEqual(max(len(s) for s in p.stdout.splitlines()), 140)
 
     def test_version(self):
-        for command in (QUANTIZE, RUN, INSPECT):
+        for command in COMMANDS:
             p = self.succeeds(self.run_command(command, '--version'))
             self.assertRegex(p.stdout, r'^%s \d+\.\d+\.\d+ .*oneDNN \d' % os.path.basename(command))
 
@@ -88,7 +89,7 @@ class Options(Case):
         for what, known in (('platforms', 'onnxruntime'), ('dispatchers', 'conservative'),
                             ('observers', 'minmax'), ('formats', 'qdq'), ('passes', 'fold-bias'),
                             ('ops', 'Conv')):
-            for command in (QUANTIZE, RUN, INSPECT):
+            for command in COMMANDS:
                 p = self.succeeds(self.run_command(command, '--list-' + what))
                 names = [line.split()[0] for line in p.stdout.splitlines()]
                 self.assertIn(known, names)
@@ -150,7 +151,7 @@ class Options(Case):
         self.assertEqual(self.quantize('--config', self.path('bad.json')).returncode, USAGE)
 
     def test_commands_need_a_model(self):
-        for command in (QUANTIZE, RUN, INSPECT):
+        for command in COMMANDS:
             self.fails(self.run_command(command), USAGE, 'which model')
 
     def test_calibration_data_is_needed(self):
@@ -182,14 +183,14 @@ class BadFiles(Case):
         for name, data in bad.items():
             model = self.put(name + '.onnx', data)
             for args in ([QUANTIZE, model, '--random', '1', '-o', self.out], [RUN, model],
-                         [INSPECT, model]):
+                         [INSPECT, model], [BENCH, model], [EVAL, model, '-i', self.data]):
                 with self.subTest(name=name, command=os.path.basename(args[0])):
                     self.fails(self.run_command(*args), BAD, name + '.onnx')
 
     def test_models_that_cannot_be_read(self):
         for model in ('absent.onnx', self.dir):
             for args in ([QUANTIZE, model, '--random', '1', '-o', self.out], [RUN, model],
-                         [INSPECT, model]):
+                         [INSPECT, model], [BENCH, model], [EVAL, model, '-i', self.data]):
                 self.fails(self.run_command(*args), IO, model)
 
     def test_external_data(self):
@@ -408,6 +409,314 @@ class Results(Case):
                 self.assertGreater(len(self.get('beside')), 50)
         self.assertEqual(self.quantize('--export', 'qdq').returncode, USAGE)
         self.assertEqual(self.quantize('--export', 'tape=x').returncode, USAGE)
+
+
+class Bench(Case):
+    def bench(self, *args, models=None):
+        return self.run_command(BENCH, *(models or [self.model]), '--iterations', '3', *args)
+
+    def document(self, *args, models=None):
+        return json.loads(self.succeeds(self.bench('--json', *args, models=models)).stdout)
+
+    def int8(self):
+        self.succeeds(self.quantize('-q'))
+        return self.out
+
+    def test_a_table_and_its_numbers_as_json(self):
+        p = self.succeeds(self.bench())
+        rows = [line.split() for line in p.stdout.splitlines() if line.startswith(self.model[-20:])
+                or line.startswith(self.model)]
+        self.assertEqual(len(rows), 2, p.stdout)
+        self.assertIn('oneDNN', p.stdout)
+        self.assertRegex(p.stdout, r'batch 1, 1 thread, 2 warm-up')
+        j = self.document()
+        self.assertEqual(j['settings'], {'engine': 'engine', 'batch': 1, 'threads': 1, 'warmup': 2,
+                                         'random_inputs': True, 'in_turns': False})
+        m, = j['models']
+        self.assertEqual((m['model'], m['runs'], m['ratio']), (self.model, 3, 1))
+        self.assertLessEqual(m['min_ms'], m['median_ms'])
+        self.assertLessEqual(m['median_ms'], m['p90_ms'])
+        self.assertAlmostEqual(m['samples_per_second'] * m['median_ms'], 1000, delta=1)
+        self.assertEqual(m['plan']['int8_steps'], 0)
+        self.assertGreater(m['plan']['weight_bytes'], 0)
+        self.assertGreater(j['peak_memory_bytes'], 1e6)
+
+    def test_models_in_turns(self):
+        self.fails(self.bench('--compare'), USAGE, 'two models')
+        j = self.document('--compare', '--eager', models=[self.model, self.int8()])
+        self.assertTrue(j['settings']['in_turns'])
+        a, b = j['models']
+        self.assertEqual([a['ratio'], a['ratio_p10'], a['ratio_p90']], [1, 1, 1])
+        self.assertLessEqual(b['ratio_p10'], b['ratio'])
+        self.assertLessEqual(b['ratio'], b['ratio_p90'])
+        self.assertGreater(b['plan']['int8_steps'], 0)
+
+    def test_a_profile(self):
+        self.fails(self.bench('--profile', '--engine', 'simulate'), USAGE, '--profile')
+        m, = self.document('--profile', '--eager', models=[self.int8()])['models']
+        self.assertEqual(len(m['profile']), m['plan']['steps'])
+        self.assertEqual(sum(s['int8'] for s in m['profile']), m['plan']['int8_steps'])
+        self.assertEqual(sum(k['steps'] for k in m['kernels']), m['plan']['steps'])
+        self.assertAlmostEqual(sum(k['ms'] for k in m['kernels']), sum(s['ms'] for s in m['profile']), places=6)
+        self.assertIn('conv1', [s['op'] for s in m['profile']])
+        text = self.succeeds(self.bench('--profile', models=[self.out])).stdout
+        self.assertRegex(text, r'(?m)^ *ms +share +GOPS +int8 +kernel +type +op$')
+
+    def test_products_that_could_saturate(self):
+        p = self.succeeds(self.bench('--json', '--eager', models=[self.int8()]))
+        j = json.loads(p.stdout)
+        saturating = j['models'][0]['plan']['saturating_steps']
+        self.assertEqual(saturating > 0, '--weight-bits 7' in p.stderr)
+        if j['machine']['exact_products']:
+            self.assertEqual(saturating, 0)
+        plan = self.document('--exact', models=[self.out])['models'][0]['plan']
+        self.assertEqual(plan['saturating_steps'], 0)
+
+    def test_batches(self):
+        free = onnx.model([onnx.node('Relu', ['x'], ['y'], 'relu')], [], [('x', ['N', 4])], [('y', ['N', 4])])
+        fixed = onnx.model([onnx.node('Relu', ['x'], ['y'], 'relu')], [], [('x', [1, 4])], [('y', [1, 4])])
+        three = onnx.model([onnx.node('Relu', ['x'], ['y'], 'relu')], [], [('x', [3, 4])], [('y', [3, 4])])
+        for data in (free, fixed):
+            for engine in ('engine', 'simulate', 'reference'):
+                j = self.document('-b', '8', '--engine', engine, models=[self.put('b.onnx', data)])
+                self.assertEqual(j['settings']['batch'], 8)
+                m = j['models'][0]
+                self.assertAlmostEqual(m['samples_per_second'] * m['median_ms'], 8000, delta=8)
+        self.fails(self.bench('-b', '8', models=[self.put('b.onnx', three)]), USAGE, '--batch 8', "'x'", '3')
+        mixed = onnx.model([onnx.node('ReduceSum', ['x'], ['y'], 'sum', keepdims=0)], [], [('x', [1, 4])], [('y', [])])
+        self.fails(self.bench('-b', '8', models=[self.put('b.onnx', mixed)]), BAD, '--batch 8', "'y'")
+
+    def test_data_and_shapes(self):
+        x = self.put('x3.npy', onnx.npy([3, 2, 6, 6], SAMPLE * 3))
+        p = self.succeeds(self.run_command(BENCH, self.model, '-i', x, '--json'))
+        self.assertEqual(json.loads(p.stdout)['models'][0]['runs'], 3)
+        self.fails(self.bench('-i', x, '-b', '4'), BAD, '3 samples', '--batch 4')
+        self.fails(self.bench('-i', 'absent.npy'), IO, 'absent.npy')
+        self.fails(self.bench('--input-shape', 'q:1x2x6x6'), USAGE, "'q'", "'x'")
+        wide = onnx.model([onnx.node('Relu', ['x'], ['y'], 'relu')], [], [('x', ['N', 'W'])], [('y', ['N', 'W'])])
+        model = self.put('w.onnx', wide)
+        self.fails(self.bench(models=[model]), BAD, "'x'", '--input-shape')
+        self.document('--input-shape', '1x7', models=[model])
+
+    def test_bad_options(self):
+        for args in (['--iterations', 'x'], ['--batch', '0'], ['--threads', '0'], ['--isa', 'abacus'],
+                     ['--engine', 'steam'], ['--warmup', '-1']):
+            with self.subTest(args=args):
+                self.fails(self.bench(*args), USAGE, args[0], args[1])
+
+    def test_capped_instructions(self):
+        j = self.document('--isa', 'avx2', models=[self.model, self.int8()])
+        self.assertIn(j['machine']['isa'], ('sse4.1', 'avx', 'avx2'))
+
+    def test_quiet(self):
+        p = self.succeeds(self.bench('-q'))
+        self.assertEqual((p.stdout, p.stderr), ('', ''))
+
+
+def identity(shape):
+    """A model that gives back its input: what a test feeds is what it scores."""
+    return onnx.model([onnx.node('Identity', ['x'], ['y'], 'same')], [], [('x', shape)], [('y', shape)])
+
+
+class Eval(Case):
+    def setUp(self):
+        super().setUp()
+        # Largest at 6, 6 and 2; of the last sample, 3 is equal.
+        self.scores = [0, 1, 5, 2, 0, 1, 9, 2, 1, 0, 0, 0, 1, 2, 3, 1, 1, 1, 7, 7, 0, 0, 0, 0]
+        self.model = self.put('m.onnx', identity([1, 8]))
+        self.data = self.put('x.npy', onnx.npy([3, 8], self.scores))
+
+    def evaluate(self, *args, model=None, data=None):
+        return self.run_command(EVAL, model or self.model, '-i', data or self.data, *args)
+
+    def metrics(self, *args, **more):
+        """{name: value} of the first row; the table says the same."""
+        rows = json.loads(self.succeeds(self.evaluate('--json', *args, **more)).stdout)['rows']
+        text = self.succeeds(self.evaluate(*args, **more)).stdout
+        for m in rows[0]['metrics']:
+            self.assertIn(m['name'], text.splitlines()[0])
+            self.assertIn('%.2f' % m['value'] if m['unit'] else '%.6g' % m['value'], text.splitlines()[1])
+        return {m['name']: m['value'] for m in rows[0]['metrics']}
+
+    def labels(self, text, name='l.txt'):
+        return self.put(name, text.encode())
+
+    def put_folder(self, name, files):
+        os.mkdir(self.path(name))
+        for file, data in files.items():
+            self.put(name + '/' + file, data)
+        return self.path(name)
+
+    def test_labels_in_the_order_of_samples(self):
+        for l in (self.labels('6\n5\n# a remark\n\n2\n'), self.put('l.npy', onnx.npy([3], [6, 5, 2], '<i8'))):
+            m = self.metrics('-l', l)
+            self.assertAlmostEqual(m['top-1'], 200 / 3, places=4)
+            self.assertEqual(m['top-5'], 100)
+        # Of equal scores the first is the larger one.
+        m = self.metrics('-l', self.labels('1 \n3\n3\n'))
+        self.assertAlmostEqual(m['top-1'], 0)
+        self.assertAlmostEqual(m['top-5'], 200 / 3, places=4)
+
+    def test_labels_by_name(self):
+        row = [onnx.npy([1, 8], self.scores[8 * i:8 * i + 8]) for i in range(3)]
+        d = self.put_folder('d', {'a.npy': row[0], 'b.npy': row[1], 'c.npy': row[2]})
+        p = self.evaluate('--json', '-l', self.labels('x/c.npy 2 name\na 6\n'), data=d)
+        r, = json.loads(self.succeeds(p).stdout)['rows']
+        self.assertEqual((r['samples'], r['metrics'][0]['value']), (2, 100))
+        self.assertIn('1 of 3 samples have no label', p.stderr)
+        p = self.evaluate('-l', self.labels('c 2\nz 1\n'), data=d)
+        self.assertIn("'z'", self.succeeds(p).stderr)
+        self.fails(self.evaluate('-l', self.labels('z 1\n'), data=d), BAD, "'z'")
+
+    def test_packed_files(self):
+        data = struct.pack('<q24f3q', 3, *self.scores, 6, 5, 0)
+        packed = self.put('x.bin', data)
+        self.assertAlmostEqual(self.metrics(data=packed)['top-1'], 100 / 3, places=4)
+        self.assertEqual(self.metrics('-n', '1', data=packed)['top-1'], 100)
+        self.fails(self.evaluate('-l', packed, data=packed), USAGE, 'without --labels')
+        self.fails(self.evaluate(), USAGE, '--labels')
+
+    def test_batches_give_the_same(self):
+        l = self.labels('6\n6\n2\n')
+        self.assertEqual(self.metrics('-l', l), self.metrics('-l', l, '-b', '2'))
+
+    def test_label_offset(self):
+        m = self.metrics('-l', self.labels('5\n4\n1\n'), '--label-offset', '1')
+        self.assertAlmostEqual(m['top-1'], 200 / 3, places=4)
+
+    def test_bad_labels(self):
+        for text, parts in (('6\n6\n', ('2 labels', '3 samples')), ('6\n6\n8\n', ('8', '0 to 7', 'x.npy[2]')),
+                            ('6\n6\n-1\n', ('-1',)), ('6\nsix\n1\n', ('line 2', "'six'")),
+                            ('6\na 6\n1\n', ('line 2',)), ('', ('0 labels',))):
+            with self.subTest(text=text):
+                self.fails(self.evaluate('-l', self.labels(text)), BAD, *parts)
+        self.fails(self.evaluate('-l', 'absent.txt'), IO, 'absent.txt')
+        wrong = self.put('l.npy', onnx.npy([3], [6, 5, 2]))
+        self.fails(self.evaluate('-l', wrong), BAD, 'l.npy', 'float32')
+
+    def test_bad_data(self):
+        l = self.labels('6\n6\n2\n')
+        os.mkdir(self.path('empty'))
+        self.fails(self.evaluate('-l', l, data=self.path('empty')), BAD, 'empty', 'no samples')
+        self.fails(self.evaluate('-l', l, data='absent'), IO, 'absent')
+        self.fails(self.run_command(EVAL, self.model, '-l', l), USAGE, '--data')
+        self.fails(self.run_command(EVAL, self.model, '-i', self.data, '--task', 'segment'), USAGE, '--labels')
+
+    def test_results_that_are_nan(self):
+        root = onnx.model([onnx.node('Sqrt', ['x'], ['y'], 'root')], [], [('x', [1, 8])], [('y', [1, 8])])
+        below = self.put('n.npy', onnx.npy([3, 8], [1] * 20 + [-1] * 4))
+        self.fails(self.evaluate('-l', self.labels('1\n1\n1\n'), model=self.put('r.onnx', root), data=below), BAD,
+                   'n.npy[2]', 'NaN')
+
+    def test_several_models_and_engines(self):
+        worse = self.put('w.onnx', onnx.model([onnx.node('Neg', ['x'], ['y'], 'neg')], [], [('x', [1, 8])],
+                                              [('y', [1, 8])]))
+        l = self.labels('6\n6\n2\n')
+        args = [EVAL, self.model, worse, '-i', self.data, '-l', l]
+        p = self.run_command(*args, '--engines', 'engine,simulate', '--json')
+        rows = json.loads(self.succeeds(p).stdout)['rows']
+        self.assertEqual([(r['model'], r['engine']) for r in rows],
+                         [(m, e) for m in (self.model, worse) for e in ('engine', 'simulate')])
+        self.assertEqual([round(r['metrics'][0]['difference']) for r in rows], [0, 0, -100, -100])
+        self.assertEqual(rows[0]['bytes'], os.path.getsize(self.model))
+        p = self.succeeds(self.run_command(*args, '--max-drop', '50'), MISSED)
+        self.assertIn("top-1 of '%s' (engine) is 100.000 below" % worse, p.stderr)
+        self.succeeds(self.run_command(*args, '--max-drop', '100'))
+        p = self.succeeds(self.run_command(*args, '-q'))
+        self.assertEqual((p.stdout, p.stderr), ('', ''))
+        self.fails(self.evaluate('-l', l, '--engines', 'engine,steam'), USAGE, 'steam')
+
+    def test_segmentation(self):
+        model = self.put('s.onnx', identity([1, 2, 2, 2]))
+        data = self.put('s.npy', onnx.npy([1, 2, 2, 2], [9, 9, 0, 0, 1, 1, 5, 5]))
+        kinds = {'mask.npy': onnx.npy([1, 2, 2], [0, 1, 1, 255], '<i8')}
+        masks = self.put_folder('masks', kinds)
+        for l in (masks, self.path('masks/mask.npy')):
+            m = self.metrics('--task', 'segment', '-l', l, '--ignore-label', '255', model=model, data=data)
+            # Class 0: 1 of 2; class 1: 1 of 2.
+            self.assertAlmostEqual(m['mIoU'], 50)
+            self.assertAlmostEqual(m['pixels'], 200 / 3, places=4)
+        bad = lambda *a: self.evaluate('--task', 'segment', '-l', masks, *a, model=model, data=data)
+        self.fails(bad(), BAD, '255', '0 to 1')
+        self.fails(bad('--ignore-label', '255', '--classes', '3'), USAGE, '2 classes', '3')
+        # A mask of another size takes the nearest positions.
+        big = self.put('big.npy', onnx.npy([1, 4, 4], [0] * 8 + [1] * 8, '<i8'))
+        self.assertEqual(self.metrics('--task', 'segment', '-l', big, model=model, data=data)['mIoU'], 100)
+        empty = self.put_folder('none', {'read.me': b'nothing'})
+        self.fails(self.evaluate('--task', 'segment', '-l', empty, model=model, data=data), BAD, 'none')
+
+    def test_segmentation_needs_numbers_of_classes(self):
+        model = self.put('s.onnx', onnx.model([onnx.node('ArgMax', ['x'], ['y'], 'max', axis=1)], [],
+                                              [('x', [1, 2, 2, 2])], [('y', [1, 1, 2, 2])]))
+        data = self.put('s.npy', onnx.npy([1, 2, 2, 2], [9, 9, 0, 0, 1, 1, 5, 5]))
+        l = self.put('l.npy', onnx.npy([1, 2, 2], [0, 0, 1, 1], '<i8'))
+        args = ['--task', 'segment', '-l', l]
+        self.fails(self.evaluate(*args, model=model, data=data), USAGE, '--classes')
+        self.assertEqual(self.metrics(*args, '--classes', '2', model=model, data=data)['mIoU'], 100)
+
+    def test_detection(self):
+        model = self.put('d.onnx', identity(['boxes', 6]))
+        d = self.put_folder('d', {'a.npy': onnx.npy([2, 6], [0, 0, 10, 10, .9, 1, 50, 50, 60, 60, .8, 1]),
+                              'b.npy': onnx.npy([1, 6], [0, 0, 0, 0, 0, -1])})
+        l = self.labels('a 1 .05 .05 .1 .1\nb 1 .5 .5 .2 .2\n')
+        args = ['--task', 'detect', '-l', l, '--box-scale', '100']
+        m = self.metrics(*args, model=model, data=d)
+        self.assertAlmostEqual(m['mAP@0.5'], 100 * 51 / 101, places=4)
+        # As corners, the first label is another box.
+        m = self.metrics(*args, '--label-box-format', 'xyxy', model=model, data=d)
+        self.assertEqual(m['mAP@0.5'], 0)
+        files = self.put_folder('files', {'a.txt': b'1 5 5 10 10\n'})
+        m = self.metrics('--task', 'detect', '-l', files, model=model, data=d)
+        self.assertEqual(m, {'mAP': 100, 'mAP@0.5': 100})
+        for text, part in (('a 1 .05 .05 .1\n', 'four numbers'), ('a -1 0 0 1 1\n', "'-1'"),
+                           ('a 1 0 0 nan 1\n', "'nan'")):
+            self.fails(self.evaluate('--task', 'detect', '-l', self.labels(text), model=model, data=d), BAD,
+                       'line 1', part)
+        self.fails(self.evaluate('--task', 'detect', '-l', self.labels('# none\n'), model=model, data=d), BAD,
+                   'no boxes')
+        self.fails(self.evaluate('--task', 'detect', '-l', l), BAD, 'rows of x1 y1 x2 y2')
+        self.fails(self.evaluate(*args, '--boxes', 'y', model=model, data=d), USAGE, '--scores')
+
+    def test_detection_by_outputs(self):
+        nodes = [onnx.node('Identity', ['b'], ['boxes'], 'n1'), onnx.node('Identity', ['s'], ['scores'], 'n2')]
+        model = self.put('d.onnx', onnx.model(nodes, [], [('b', [1, 2, 4]), ('s', [1, 2, 3])],
+                                              [('boxes', [1, 2, 4]), ('scores', [1, 2, 3])]))
+        d = self.put_folder('d', {'a.b.npy': onnx.npy([1, 2, 4], [0, 0, 10, 10, 1, 0, 10, 10]),
+                              'a.s.npy': onnx.npy([1, 2, 3], [0, 0, .9, 0, 0, .8])})
+        l = self.labels('a.b 2 5 5 10 10\na.b 2 105 105 10 10\n')
+        args = ['--task', 'detect', '-l', l, '--boxes', 'boxes', '--scores', 'scores']
+        self.assertAlmostEqual(self.metrics(*args, model=model, data=d)['mAP@0.5'], 100 * 51 / 101, places=4)
+        self.metrics(*args, '--nms', '0.5', model=model, data=d)
+        self.fails(self.evaluate(*args[:-1], 'score', model=model, data=d), USAGE, "'score'", "'boxes'")
+
+    def test_regression(self):
+        l = self.put('y.npy', onnx.npy([3, 8], [v + 1 for v in self.scores]))
+        m = self.metrics('--task', 'regress', '-l', l, '--peak', '10')
+        self.assertEqual((m['MSE'], m['PSNR']), (1, 20))
+        self.fails(self.evaluate('--task', 'regress', '-l', self.put('s.npy', onnx.npy([3, 4], [1.0] * 12))), BAD,
+                   '8 numbers', '4')
+        self.fails(self.evaluate('--task', 'regress', '-l', self.put('s.npy', onnx.npy([2, 8], [1.0] * 16))), BAD,
+                   '2 labels', '3 samples')
+        same = self.metrics('--task', 'regress', '-l', self.data)
+        self.assertEqual((same['MSE'], same['PSNR'], same['SNR']), (0, 300, 300))
+
+    def test_bad_options(self):
+        for args in (['--task', 'guess'], ['--steps', '0'], ['--max-drop', '-1'], ['--nms', '2'],
+                     ['--box-format', 'xyz'], ['--box-scale', '1:x'], ['--output', 'q']):
+            with self.subTest(args=args):
+                self.fails(self.evaluate('-l', self.labels('6\n6\n2\n'), *args), USAGE, args[0])
+
+
+class Comparisons(Case):
+    def test_integers_are_compared_in_quanta(self):
+        self.succeeds(self.quantize('-q'))
+        p = self.succeeds(self.run_command(RUN, self.out, '-i', self.data, '--compare', self.out, '--engine',
+                                           'simulate', '--layers'))
+        self.assertTrue(p.stdout.startswith('engine against simulation\n'), p.stdout)
+        self.assertRegex(p.stdout, r'(?m)^\S+ +quanta +\d+ +\d+ of \d+ differ$')
+        p = self.succeeds(self.run_command(RUN, self.out, '-i', self.data, '--compare', self.out, '--layers'))
+        self.assertNotIn('simulation', p.stdout)
+        self.assertNotRegex(p.stdout, r'quanta +[1-9]')
 
 
 if __name__ == '__main__':
