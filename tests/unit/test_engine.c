@@ -331,6 +331,18 @@ static void build_float(world *w, ppq_var *x, int v)
     finish(w, add_op(w, "Gemm", f, floats(w, SHAPE(8, 5), 21), floats(w, SHAPE(5), 22))->out[0]);
 }
 
+// Few channels on either side.
+static void build_thin(world *w, ppq_var *x, int v)
+{
+    ppq_var *c =
+        conv(w, x, floats(w, SHAPE(16, 3, 5, 5), 23), floats(w, SHAPE(16), 24), 1, 1, 2)->out[0];
+    c = add_op(w, "Relu", c, NULL, NULL)->out[0];
+    c = conv(w, c, floats(w, SHAPE(1 + v, 16, 9, 9), 25), v ? floats(w, SHAPE(1 + v), 26) : NULL, 1,
+             1, 4)
+            ->out[0];
+    finish(w, v % 2 ? add_op(w, "Tanh", c, NULL, NULL)->out[0] : c);
+}
+
 static const net_case cases[] = {
     { "conv", "conv ", { 4, { 2, 8, 9, 12 } }, build_conv, 60 },
     { "odd groups", "", { 4, { 2, 8, 9, 12 } }, build_odd_groups, 5 },
@@ -347,6 +359,7 @@ static const net_case cases[] = {
     { "binary", "binary", { 4, { 2, 8, 5, 6 } }, build_binary, 60 },
     { "concat", "concat", { 4, { 1, 8, 4, 4 } }, build_concat, 10 },
     { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 10 },
+    { "thin", "conv ", { 4, { 2, 3, 12, 13 } }, build_thin, 4 },
     { "float", "conv ", { 4, { 2, 8, 9, 7 } }, build_float, 6 },
 };
 

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "executor/dnnl/run.h"
 #include "executor/engine/rules/conv_common.h"
 
@@ -61,26 +63,185 @@ ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, ppq_chain_c
                : PPQ_ERR_UNSUPPORTED;
 }
 
-ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
-                         const ppq_dnnl_window *window, const ppq_shape *src,
-                         const ppq_tensor *weights)
+static ppq_status make(const ppq_operands *o, const ppq_conv_shape *shape,
+                       const ppq_dnnl_window *window, const ppq_shape *src, ppq_layout src_layout,
+                       const ppq_dnnl_md *weights, ppq_dnnl_op **out)
 {
-    const ppq_layout last = PPQ_LAYOUT_CHANNELS_LAST;
     const ppq_shape *y =
         o->has_target ? &ppq_plan_value(o->p, o->target)->shape : &o->p->shape[o->chain.out->id];
     const ppq_shape bias = ppq_shape_1d(o->channels);
     const ppq_dnnl_quant q = ppq_operands_quant(o);
-    const ppq_dnnl_md w = weights_md(shape, weights);
-    ppq_dnnl_operands m = { .src = ppq_dnnl_md_of(ppq_operands_src_type(o), src, last),
-                            .weights = ppq_dnnl_md_any(&w),
-                            .dst = ppq_dnnl_md_of(ppq_operands_dst_type(o), y, last) };
+    ppq_dnnl_operands m = {
+        .src = ppq_dnnl_md_of(ppq_operands_src_type(o), src, src_layout),
+        .weights = ppq_dnnl_md_any(weights),
+        .dst = ppq_dnnl_md_of(ppq_operands_dst_type(o), y, PPQ_LAYOUT_CHANNELS_LAST),
+    };
     if (o->bias)
         m.bias = ppq_dnnl_md_of(PPQ_DT_F32, &bias, PPQ_LAYOUT_PLAIN);
     const ppq_dnnl_attr attr = { o->int8 ? &q : NULL, o->chain.post, o->chain.n_post };
+    return ppq_dnnl_conv(&m, window, shape->groups > 1, shape->transposed, &attr, out);
+}
+
+static bool is_general(const ppq_dnnl_op *op)
+{
+    return strstr(ppq_dnnl_impl(op), "gemm") != NULL;
+}
+
+// A float image of few planes: the library has direct implementations that read it plain.
+static void try_plain(ppq_operands *o, const ppq_conv_shape *shape, const ppq_dnnl_window *window,
+                      const ppq_shape *src, const ppq_dnnl_md *weights, ppq_dnnl_op **op)
+{
+    ppq_dnnl_op *plain;
+    if (o->int8 || o->has_source || shape->groups > 1 || shape->transposed || shape->ic > 4 ||
+        !is_general(*op) || ppq_plan_layout(o->p, o->x) != PPQ_LAYOUT_PLAIN ||
+        make(o, shape, window, src, PPQ_LAYOUT_PLAIN, weights, &plain) != PPQ_OK)
+        return;
+    o->plain_source = !is_general(plain);
+    ppq_dnnl_op_destroy(o->plain_source ? *op : plain);
+    *op = o->plain_source ? plain : *op;
+}
+
+// ---- padding beforehand
+// ---------------------------------------------------------------------------
+
+// An image with a border of zeros, channels-last, for implementations that know small paddings
+// only.
+typedef struct border {
+    int64_t rows, top, bottom; // of one image
+    size_t left, row, right;   // bytes
+} border;
+
+typedef struct bordered {
+    const border *b;
+    const unsigned char *src;
+    unsigned char *dst;
+} bordered;
+
+// Row r of the result, counted through all images.
+static void pad_rows(void *user, int64_t begin, int64_t end)
+{
+    const bordered *x = user;
+    const border *b = x->b;
+    const int64_t height = b->top + b->rows + b->bottom;
+    const size_t width = b->left + b->row + b->right;
+    for (int64_t r = begin; r < end; r++) {
+        unsigned char *dst = x->dst + (size_t) r * width;
+        const int64_t y = r % height - b->top;
+        const bool inside = y >= 0 && y < b->rows;
+        memset(dst, 0, inside ? b->left : width);
+        if (!inside)
+            continue;
+        memcpy(dst + b->left, x->src + (size_t) (r / height * b->rows + y) * b->row, b->row);
+        memset(dst + b->left + b->row, 0, b->right);
+    }
+}
+
+static ppq_status run_pad(const ppq_step *s, ppq_call *c)
+{
+    const ppq_shape *y = &ppq_call_tensor(c, s->out[0])->shape;
+    bordered x = { s->state, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) };
+    ppq_call_split(c, y->dim[0] * y->dim[2], pad_rows, &x);
+    return PPQ_OK;
+}
+
+static bool can_pad(const ppq_operands *o, const ppq_conv_shape *shape, const ppq_dnnl_window *w)
+{
+    bool any = false;
+    for (int i = 0; i < w->n; i++)
+        any |= w->pad_lo[i] > 0 || w->pad_hi[i] > 0;
+    return any && !o->int8 && !o->has_source && !shape->transposed && w->n == 2;
+}
+
+static ppq_shape padded(const ppq_shape *src, const ppq_dnnl_window *w, ppq_dnnl_window *bare)
+{
+    ppq_shape s = *src;
+    *bare = *w;
+    for (int i = 0; i < w->n; i++) {
+        s.dim[i + 2] += w->pad_lo[i] + PPQ_MAX(w->pad_hi[i], 0);
+        bare->pad_lo[i] = 0;
+        bare->pad_hi[i] = PPQ_MIN(w->pad_hi[i], 0);
+    }
+    return s;
+}
+
+static ppq_status add_border(ppq_operands *o, const ppq_dnnl_window *w, const ppq_shape *src,
+                             const ppq_shape *to)
+{
+    ppq_plan *p = o->p;
+    int32_t in;
+    PPQ_TRY(ppq_plan_read(p, o->x, PPQ_WANT_LAST, true, &in));
+    const size_t pixel = (size_t) src->dim[1] * sizeof(float);
+    border *b = ppq_new(p->arena, border);
+    *b = (border){ .rows = src->dim[2],
+                   .top = w->pad_lo[0],
+                   .bottom = PPQ_MAX(w->pad_hi[0], 0),
+                   .left = (size_t) w->pad_lo[1] * pixel,
+                   .row = (size_t) src->dim[3] * pixel,
+                   .right = (size_t) PPQ_MAX(w->pad_hi[1], 0) * pixel };
+    o->source = ppq_plan_new_value(p, NULL, PPQ_DT_F32, to, PPQ_LAYOUT_CHANNELS_LAST);
+    o->has_source = true;
+    ppq_plan_add_step(p, o->op, "pad", run_pad, &in, 1, &o->source, 1)->state = b;
+    return PPQ_OK;
+}
+
+// Replaces *op by one over a padded image where only that is direct. *was_padded: then the border
+// is still to be added.
+static void try_padded(const ppq_operands *o, const ppq_conv_shape *shape,
+                       const ppq_dnnl_window *window, const ppq_shape *src,
+                       const ppq_dnnl_md *weights, ppq_dnnl_op **op, bool *was_padded)
+{
+    ppq_dnnl_window bare;
+    ppq_dnnl_op *other;
+    *was_padded = false;
+    if (!is_general(*op) || !can_pad(o, shape, window))
+        return;
+    const ppq_shape to = padded(src, window, &bare);
+    if (make(o, shape, &bare, &to, PPQ_LAYOUT_CHANNELS_LAST, weights, &other) != PPQ_OK)
+        return;
+    *was_padded = !is_general(other);
+    ppq_dnnl_op_destroy(*was_padded ? *op : other);
+    *op = *was_padded ? other : *op;
+}
+
+// ---- the op
+// ----------------------------------------------------------------------------------------
+
+bool ppq_conv_is_general(const ppq_operands *o, const ppq_conv_shape *shape,
+                         const ppq_dnnl_window *window, const ppq_shape *src,
+                         const ppq_tensor *weights)
+{
+    const ppq_dnnl_md w = weights_md(shape, weights);
+    ppq_dnnl_op *op;
+    bool unused;
+    if (make(o, shape, window, src, PPQ_LAYOUT_CHANNELS_LAST, &w, &op) != PPQ_OK)
+        return true;
+    try_padded(o, shape, window, src, &w, &op, &unused);
+    const bool general = is_general(op);
+    ppq_dnnl_op_destroy(op);
+    return general;
+}
+
+ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
+                         const ppq_dnnl_window *window, const ppq_shape *src,
+                         const ppq_tensor *weights)
+{
+    const ppq_dnnl_md w = weights_md(shape, weights);
     ppq_dnnl_op *dnnl;
-    PPQ_TRY(ppq_dnnl_conv(&m, window, shape->groups > 1, shape->transposed, &attr, &dnnl));
+    bool was_padded;
+    PPQ_TRY(make(o, shape, window, src, PPQ_LAYOUT_CHANNELS_LAST, &w, &dnnl));
+    try_plain(o, shape, window, src, &w, &dnnl);
+    try_padded(o, shape, window, src, &w, &dnnl, &was_padded);
+    if (was_padded) {
+        ppq_dnnl_window bare;
+        const ppq_shape to = padded(src, window, &bare);
+        const ppq_status st = add_border(o, window, src, &to);
+        if (st != PPQ_OK) {
+            ppq_dnnl_op_destroy(dnnl);
+            return st;
+        }
+    }
     return ppq_operands_emit(o, shape->transposed ? "conv-transpose" : "conv", dnnl, weights, &w,
-                             last, macs(o, shape));
+                             PPQ_LAYOUT_CHANNELS_LAST, macs(o, shape));
 }
 
 static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)

@@ -14,4 +14,10 @@ PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *sh
                                        const ppq_dnnl_window *window, const ppq_shape *src,
                                        const ppq_tensor *weights);
 
+// Whether oneDNN has only its general implementation for that, which unfolds the whole image first,
+// however ppq_conv_emit prepares the operands.
+bool ppq_conv_is_general(const ppq_operands *o, const ppq_conv_shape *shape,
+                         const ppq_dnnl_window *window, const ppq_shape *src,
+                         const ppq_tensor *weights);
+
 #endif

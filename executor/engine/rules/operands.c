@@ -132,7 +132,8 @@ ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel, ppq_dnnl_op *t
 {
     ppq_plan *p = o->p;
     int32_t in[2], out;
-    const ppq_want want = layout == PPQ_LAYOUT_PLAIN ? PPQ_WANT_PLAIN : PPQ_WANT_LAST;
+    const ppq_want want =
+        layout == PPQ_LAYOUT_PLAIN || o->plain_source ? PPQ_WANT_PLAIN : PPQ_WANT_LAST;
     in[0] = o->source;
     ppq_status st =
         o->has_source ? PPQ_OK : ppq_plan_read(p, ppq_operands_src(o), want, true, &in[0]);

@@ -11,6 +11,7 @@ typedef struct ppq_operands {
     const ppq_var *x;       // the input when float
     int32_t source, target; // values to read and write, where the rule made them
     bool has_source, has_target;
+    bool plain_source; // the input is read in plain layout
     ppq_chain chain;
     bool int8, saturates;
     ppq_grid src;        // when int8
