@@ -100,6 +100,16 @@ int cli_model_argument(const cli *c, cli_model_options *m, const char *value)
     return CLI_OPTION;
 }
 
+void cli_warn_of_saturation(const cli *c, const char *path, const ppq_net_info *info)
+{
+    if (c->quiet || !info->n_saturating)
+        return;
+    fprintf(stderr,
+            "%s: warning: sums of %zu steps of '%s' could saturate on this CPU, the first '%s': "
+            "--exact runs them in float, a model from ppq-quantize --weight-bits 7 is free of it\n",
+            c->command, info->n_saturating, path, info->saturating ? info->saturating : "");
+}
+
 double cli_now(void)
 {
     struct timespec t;

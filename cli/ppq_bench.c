@@ -449,19 +449,6 @@ static void print_plans(const job *j)
     printf("peak memory of the process: %.1f MB\n", j->peak_memory / 1e6);
 }
 
-static void warn_of_saturation(const job *j)
-{
-    for (size_t i = 0; i < j->m.n_models && !j->c.quiet; i++) {
-        const ppq_net_info *n = &j->models[i].info;
-        if (j->models[i].has_info && n->n_saturating)
-            fprintf(stderr,
-                    "ppq-bench: warning: sums of %zu steps of '%s' could saturate on this CPU, the "
-                    "first '%s': --exact runs them in float, a model from ppq-quantize "
-                    "--weight-bits 7 is free of it\n",
-                    n->n_saturating, j->models[i].path, n->saturating ? n->saturating : "");
-    }
-}
-
 // ---- JSON --------------------------------------------------------------------------------------
 
 static void json_machine(cli_json *w, const cli_machine *m)
@@ -650,7 +637,8 @@ int main(int argc, char **argv)
     j.m.net.n_input_shapes = j.m.n_shapes;
     const ppq_result r = run_all(&j);
     if (r == PPQ_RESULT_OK) {
-        warn_of_saturation(&j);
+        for (size_t i = 0; i < j.m.n_models; i++)
+            cli_warn_of_saturation(&j.c, j.models[i].path, &j.models[i].info);
         if (!j.c.quiet || j.c.json)
             print_results(&j);
     }

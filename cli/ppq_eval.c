@@ -40,7 +40,7 @@ typedef struct row {
     double bytes;   // of the file
 } row;
 
-enum { N_ENGINES = 3, MAX_ROWS = CLI_MAX_MODELS * N_ENGINES };
+enum { N_ENGINES = 3, MAX_ROWS = CLI_MAX_MODELS * N_ENGINES, MAX_TOLD = 256 };
 
 typedef struct job {
     cli c;
@@ -53,7 +53,32 @@ typedef struct job {
     double max_drop; // below 0: any
     row rows[MAX_ROWS];
     size_t n_rows;
+    uint64_t told[MAX_TOLD]; // hashes of warnings
+    size_t n_told;
 } job;
+
+// Rows share data and labels, so they would share warnings.
+static void tell_once(void *user, const ppq_message *m)
+{
+    job *j = user;
+    const ppq_callbacks cb = cli_callbacks(&j->c);
+    uint64_t hash = 14695981039346656037u; // FNV-1a
+    for (const char *p = m->text; *p; p++)
+        hash = (hash ^ (unsigned char) *p) * 1099511628211u;
+    for (size_t i = 0; i < j->n_told && m->level == PPQ_LEVEL_WARNING; i++)
+        if (j->told[i] == hash)
+            return;
+    if (j->n_told < MAX_TOLD)
+        j->told[j->n_told++] = hash;
+    cb.message(cb.user, m);
+}
+
+static void progress(void *user, const char *phase, int64_t done, int64_t total)
+{
+    job *j = user;
+    const ppq_callbacks cb = cli_callbacks(&j->c);
+    cb.progress(cb.user, phase, done, total);
+}
 
 // ---- options -----------------------------------------------------------------------------------
 
@@ -220,7 +245,7 @@ static ppq_result run_samples(job *j, ppq_net *net, ppq_samples *samples, ppq_sc
     j->c.started = cli_now();
     for (int64_t i = 0; i < n && result == PPQ_RESULT_OK; i++) {
         result = run_once(net, samples, score, i, in, out, &seconds[i]);
-        j->cb.progress(j->cb.user, r->path, i + 1, n);
+        progress(j, r->path, i + 1, n);
     }
     cli_progress_end(&j->c);
     // The first run makes the plan.
@@ -238,6 +263,7 @@ static ppq_result run_row(job *j, row *r)
     ppq_net *net = NULL;
     ppq_samples *samples = NULL;
     ppq_score *score = NULL;
+    ppq_net_info info;
     struct stat sb;
     j->m.net.engine = (ppq_engine_kind) r->engine;
     ppq_result result = ppq_net_open(&j->cb, r->path, &j->m.net, &net);
@@ -251,6 +277,8 @@ static ppq_result run_row(job *j, row *r)
         result = ppq_score_get(score, r->metric, &r->n_metrics);
     if (result == PPQ_RESULT_OK && stat(r->path, &sb) == 0)
         r->bytes = (double) sb.st_size;
+    if (result == PPQ_RESULT_OK && ppq_net_get_info(net, &info))
+        cli_warn_of_saturation(&j->c, r->path, &info);
     ppq_score_destroy(score);
     ppq_samples_destroy(samples);
     ppq_net_destroy(net);
@@ -389,7 +417,7 @@ int main(int argc, char **argv)
                .n_engines = 1,
                .max_drop = -1 };
     cli_init(&j.c);
-    j.cb = cli_callbacks(&j.c);
+    j.cb = (ppq_callbacks){ &j, tell_once, progress };
     int status = cli_parse(&j.c, take, take_argument, &j);
     if (status == CLI_END)
         status = check(&j);

@@ -185,14 +185,20 @@ static ppq_status refuse_shape(ppq_score *s, const part *p, const char *what, co
 
 // ---- classification ----------------------------------------------------------------------------
 
+// The offset does not move labels that no model has anyway: the sum could overflow.
+static int64_t label_of(const ppq_score *s, int64_t sample)
+{
+    const int64_t label = ppq_labels_class(s->labels, sample);
+    return label >= INT32_MIN && label <= INT32_MAX ? label + s->o.label_offset : label;
+}
+
 static ppq_status add_classify(ppq_score *s, int64_t sample, const part *p, const char *what)
 {
     float *scores;
     int64_t rank = 0;
     PPQ_TRY(part_floats(s, p, what, &scores));
     const ppq_status st =
-        ppq_metric_rank(scores, p->n, ppq_labels_class(s->labels, sample) + s->o.label_offset, what,
-                        &rank, ppq_net_diag(s->net));
+        ppq_metric_rank(scores, p->n, label_of(s, sample), what, &rank, ppq_net_diag(s->net));
     free(scores);
     PPQ_TRY(st);
     s->top1 += rank < 1;

@@ -591,6 +591,8 @@ class Eval(Case):
             with self.subTest(text=text):
                 self.fails(self.evaluate('-l', self.labels(text)), BAD, *parts)
         self.fails(self.evaluate('-l', 'absent.txt'), IO, 'absent.txt')
+        far = self.put('l.npy', onnx.npy([3], [6, 5, 2**63 - 1], '<i8'))
+        self.fails(self.evaluate('-l', far, '--label-offset', '1'), BAD, '0 to 7')
         wrong = self.put('l.npy', onnx.npy([3], [6, 5, 2]))
         self.fails(self.evaluate('-l', wrong), BAD, 'l.npy', 'float32')
 
