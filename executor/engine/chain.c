@@ -271,6 +271,15 @@ void ppq_chain_follow(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts 
         drop_redundant(c, &c->grid);
 }
 
+ppq_status ppq_chain_try_cuts(ppq_plan *p, const ppq_op *op,
+                              ppq_status (*lower)(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut))
+{
+    ppq_status st = PPQ_ERR_UNSUPPORTED;
+    for (int cut = 0; cut < PPQ_CHAIN_CUTS && st == PPQ_ERR_UNSUPPORTED; cut++)
+        st = lower(p, op, (ppq_chain_cut) cut);
+    return st;
+}
+
 void ppq_chain_done(ppq_plan *p, const ppq_op *op, const ppq_chain *c)
 {
     ppq_plan_done(p, op);

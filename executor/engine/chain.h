@@ -37,6 +37,10 @@ typedef struct ppq_chain_opts {
 
 // Follows `op`'s output 0 for as long as one reader has it to itself.
 void ppq_chain_follow(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts *o, ppq_chain *c);
+// The first cut that `lower` supports.
+PPQ_NODISCARD ppq_status ppq_chain_try_cuts(ppq_plan *p, const ppq_op *op,
+                                            ppq_status (*lower)(ppq_plan *p, const ppq_op *op,
+                                                                ppq_chain_cut cut));
 // Marks the chain's ops as done.
 void ppq_chain_done(ppq_plan *p, const ppq_op *op, const ppq_chain *c);
 

@@ -188,6 +188,16 @@ void ppq_call_hold(ppq_call *c, int32_t value, ppq_tensor *take);
 void ppq_call_split(const ppq_call *c, int64_t n,
                     void (*fn)(void *user, int64_t begin, int64_t end), void *user);
 
+// What a kernel of one input and one output works on, a part of its rows at a time.
+typedef struct ppq_rows {
+    const void *state; // the step's
+    const unsigned char *src;
+    unsigned char *dst;
+} ppq_rows;
+// fn over rows [0, n) of the step's first input and output, cut as by ppq_call_split.
+ppq_status ppq_call_rows(ppq_call *c, const ppq_step *s, int64_t n,
+                         void (*fn)(const ppq_rows *x, int64_t begin, int64_t end));
+
 // ---- rules ----------------------------------------------------------------------------------
 
 // Turns an op, and what can be fused behind it, into steps. Tried in list order; the last takes

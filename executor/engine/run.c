@@ -105,6 +105,25 @@ void ppq_call_split(const ppq_call *c, int64_t n,
     ppq_dnnl_parallel((int) threads, (n + s.size - 1) / s.size, one_piece, &s);
 }
 
+typedef struct rows_job {
+    ppq_rows rows;
+    void (*fn)(const ppq_rows *x, int64_t begin, int64_t end);
+} rows_job;
+
+static void some_rows(void *user, int64_t begin, int64_t end)
+{
+    const rows_job *j = user;
+    j->fn(&j->rows, begin, end);
+}
+
+ppq_status ppq_call_rows(ppq_call *c, const ppq_step *s, int64_t n,
+                         void (*fn)(const ppq_rows *x, int64_t begin, int64_t end))
+{
+    rows_job j = { { s->state, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) }, fn };
+    ppq_call_split(c, n, some_rows, &j);
+    return PPQ_OK;
+}
+
 // ---- oneDNN steps ---------------------------------------------------------------------------
 
 static void *bound_data(const ppq_call *c, const ppq_bind *b)

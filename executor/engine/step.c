@@ -147,40 +147,30 @@ static grid_state *grid_state_of(ppq_plan *p, const ppq_grid *g)
     return s;
 }
 
-typedef struct pass {
-    const grid_state *g;
-    const void *src;
-    void *dst;
-} pass;
-
-static void quantize_part(void *user, int64_t begin, int64_t end)
+static void quantize_part(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const pass *s = user;
-    ppq_q8_quantize(s->g->isa, &s->g->q, (const float *) s->src + begin,
-                    (unsigned char *) s->dst + begin, end - begin);
+    const grid_state *g = x->state;
+    ppq_q8_quantize(g->isa, &g->q, (const float *) (const void *) x->src + begin, x->dst + begin,
+                    end - begin);
 }
 
-static void dequantize_part(void *user, int64_t begin, int64_t end)
+static void dequantize_part(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const pass *s = user;
-    ppq_q8_dequantize(s->g->isa, &s->g->q, (const unsigned char *) s->src + begin,
-                      (float *) s->dst + begin, end - begin);
+    const grid_state *g = x->state;
+    ppq_q8_dequantize(g->isa, &g->q, x->src + begin, (float *) (void *) x->dst + begin,
+                      end - begin);
 }
 
 static ppq_status run_quantize(const ppq_step *s, ppq_call *c)
 {
-    const ppq_tensor *x = ppq_call_tensor(c, s->in[0]);
-    pass a = { s->state, ppq_tensor_data(x), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, ppq_shape_numel(&x->shape), quantize_part, &a);
-    return PPQ_OK;
+    const ppq_shape *x = &ppq_call_tensor(c, s->in[0])->shape;
+    return ppq_call_rows(c, s, ppq_shape_numel(x), quantize_part);
 }
 
 static ppq_status run_dequantize(const ppq_step *s, ppq_call *c)
 {
-    const ppq_tensor *x = ppq_call_tensor(c, s->in[0]);
-    pass a = { s->state, ppq_tensor_data(x), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, ppq_shape_numel(&x->shape), dequantize_part, &a);
-    return PPQ_OK;
+    const ppq_shape *x = &ppq_call_tensor(c, s->in[0])->shape;
+    return ppq_call_rows(c, s, ppq_shape_numel(x), dequantize_part);
 }
 
 ppq_status ppq_step_quantize(ppq_plan *p, const ppq_op *op, int32_t in, const ppq_grid *g,

@@ -13,24 +13,16 @@ typedef struct state {
     int64_t rows;
 } state;
 
-typedef struct rows {
-    const state *s;
-    const void *src;
-    void *dst;
-} rows;
-
-static void run_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *x = user;
-    ppq_q8_pool_average(x->s->isa, &x->s->k, x->src, x->dst, begin, end);
+    const state *s = x->state;
+    ppq_q8_pool_average(s->isa, &s->k, x->src, x->dst, begin, end);
 }
 
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
     const state *t = s->state;
-    rows x = { t, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, t->rows, run_rows, &x);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, t->rows, run_rows);
 }
 
 static bool window(const ppq_op *op, const ppq_shape *x, ppq_window *w)

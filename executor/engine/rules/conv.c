@@ -111,17 +111,10 @@ typedef struct border {
     size_t left, row, right;   // bytes
 } border;
 
-typedef struct bordered {
-    const border *b;
-    const unsigned char *src;
-    unsigned char *dst;
-} bordered;
-
 // Row r of the result, counted through all images.
-static void pad_rows(void *user, int64_t begin, int64_t end)
+static void pad_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const bordered *x = user;
-    const border *b = x->b;
+    const border *b = x->state;
     const int64_t height = b->top + b->rows + b->bottom;
     const size_t width = b->left + b->row + b->right;
     for (int64_t r = begin; r < end; r++) {
@@ -139,9 +132,7 @@ static void pad_rows(void *user, int64_t begin, int64_t end)
 static ppq_status run_pad(const ppq_step *s, ppq_call *c)
 {
     const ppq_shape *y = &ppq_call_tensor(c, s->out[0])->shape;
-    bordered x = { s->state, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, y->dim[0] * y->dim[2], pad_rows, &x);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, y->dim[0] * y->dim[2], pad_rows);
 }
 
 static bool can_pad(const ppq_operands *o, const ppq_conv_shape *shape, const ppq_dnnl_window *w)
@@ -259,10 +250,7 @@ static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
 
 static ppq_status lower(ppq_plan *p, const ppq_op *op)
 {
-    ppq_status st = PPQ_ERR_UNSUPPORTED;
-    for (int cut = 0; cut < PPQ_CHAIN_CUTS && st == PPQ_ERR_UNSUPPORTED; cut++)
-        st = try_cut(p, op, (ppq_chain_cut) cut);
-    return st;
+    return ppq_chain_try_cuts(p, op, try_cut);
 }
 
 static const char *const types[] = { "Conv", "ConvTranspose", NULL };

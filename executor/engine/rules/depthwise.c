@@ -12,24 +12,15 @@ static void release(void *state)
     ppq_depthwise_destroy(state);
 }
 
-typedef struct rows {
-    const ppq_depthwise *k;
-    const void *src;
-    void *dst;
-} rows;
-
-static void run_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *r = user;
-    ppq_depthwise_run(r->k, r->src, r->dst, begin, end);
+    ppq_depthwise_run(x->state, x->src, x->dst, begin, end);
 }
 
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
-    const ppq_tensor *y = ppq_call_tensor(c, s->out[0]);
-    rows r = { s->state, ppq_call_data(c, s->in[0]), ppq_tensor_data(y) };
-    ppq_call_split(c, y->shape.dim[0] * (y->shape.rank > 3 ? y->shape.dim[2] : 1), run_rows, &r);
-    return PPQ_OK;
+    const ppq_shape *y = &ppq_call_tensor(c, s->out[0])->shape;
+    return ppq_call_rows(c, s, y->dim[0] * (y->rank > 3 ? y->dim[2] : 1), run_rows);
 }
 
 // The chain's post-ops as bounds of the result. False when they are anything else.

@@ -16,16 +16,9 @@ typedef struct state {
     int64_t rows;
 } state;
 
-typedef struct rows {
-    const state *s;
-    const unsigned char *src;
-    unsigned char *dst;
-} rows;
-
-static void run_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *x = user;
-    const state *s = x->s;
+    const state *s = x->state;
     for (int64_t r = begin; r < end;) {
         const int64_t n = r / s->rows, from = r % s->rows;
         const int64_t to = PPQ_MIN(s->rows, from + end - r);
@@ -39,10 +32,7 @@ static void run_rows(void *user, int64_t begin, int64_t end)
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
     const state *t = s->state;
-    const ppq_tensor *x = ppq_call_tensor(c, s->in[0]);
-    rows r = { t, ppq_tensor_data(x), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, x->shape.dim[0] * t->rows, run_rows, &r);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, ppq_call_tensor(c, s->in[0])->shape.dim[0] * t->rows, run_rows);
 }
 
 // The float image that is quantized for this op alone.

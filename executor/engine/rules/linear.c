@@ -200,10 +200,7 @@ static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
 
 static ppq_status lower(ppq_plan *p, const ppq_op *op)
 {
-    ppq_status st = PPQ_ERR_UNSUPPORTED;
-    for (int cut = 0; cut < PPQ_CHAIN_CUTS && st == PPQ_ERR_UNSUPPORTED; cut++)
-        st = try_cut(p, op, (ppq_chain_cut) cut);
-    return st;
+    return ppq_chain_try_cuts(p, op, try_cut);
 }
 
 static const char *const types[] = { "Gemm", "MatMul", NULL };

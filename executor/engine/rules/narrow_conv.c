@@ -12,27 +12,18 @@ typedef struct state {
     int64_t pixels, channels;
 } state;
 
-typedef struct part {
-    const state *s;
-    const float *src;
-    float *dst;
-} part;
-
-static void run_part(void *user, int64_t begin, int64_t end)
+static void run_pixels(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const part *x = user;
-    const int64_t n = x->s->channels;
+    const state *s = x->state;
+    const size_t n = (size_t) s->channels * sizeof(float), wide = LANES * sizeof(float);
     for (int64_t i = begin; i < end; i++)
-        for (int64_t c = 0; c < n; c++)
-            x->dst[i * n + c] = x->src[i * LANES + c];
+        memcpy(x->dst + (size_t) i * n, x->src + (size_t) i * wide, n);
 }
 
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
     const state *t = s->state;
-    part x = { t, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, t->pixels, run_part, &x);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, t->pixels, run_pixels);
 }
 
 static ppq_status widen(ppq_operands *o, const ppq_tensor **out)

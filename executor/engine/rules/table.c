@@ -86,24 +86,15 @@ typedef struct state {
     uint8_t table[PPQ_LUT_SIZE];
 } state;
 
-typedef struct part {
-    const state *s;
-    const unsigned char *src;
-    unsigned char *dst;
-} part;
-
-static void run_part(void *user, int64_t begin, int64_t end)
+static void run_part(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const part *x = user;
-    ppq_lut_run(x->s->isa, x->s->table, x->src + begin, x->dst + begin, end - begin);
+    const state *s = x->state;
+    ppq_lut_run(s->isa, s->table, x->src + begin, x->dst + begin, end - begin);
 }
 
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
-    const ppq_tensor *x = ppq_call_tensor(c, s->in[0]);
-    part a = { s->state, ppq_tensor_data(x), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, ppq_shape_numel(&x->shape), run_part, &a);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, ppq_shape_numel(&ppq_call_tensor(c, s->in[0])->shape), run_part);
 }
 
 // The grid that all tensors of the op lie on, if it is one.

@@ -11,17 +11,10 @@ typedef struct state {
     size_t strip; // bytes of one row of a window: kernel[1] x channels
 } state;
 
-typedef struct rows {
-    const state *s;
-    const unsigned char *src;
-    unsigned char *dst;
-} rows;
-
 // Row r of the result takes strip r % kernel of every pixel of source row r / kernel.
-static void run_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *x = user;
-    const state *s = x->s;
+    const state *s = x->state;
     const size_t pixel = s->strip * (size_t) s->kernel[0], row = s->strip * (size_t) s->cols;
     for (int64_t r = begin; r < end; r++) {
         const unsigned char *src = x->src + (size_t) (r / s->kernel[0] * s->cols) * pixel +
@@ -35,9 +28,7 @@ static void run_rows(void *user, int64_t begin, int64_t end)
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
     const state *t = s->state;
-    rows x = { t, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, t->rows * t->kernel[0], run_rows, &x);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, t->rows * t->kernel[0], run_rows);
 }
 
 static bool fits(const ppq_conv_shape *s)
