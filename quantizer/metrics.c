@@ -266,10 +266,11 @@ ppq_status ppq_metric_average_precision(ppq_box *found, size_t n_found, ppq_box 
         const size_t n = same_class(truth + t, n_truth - t, c);
         while (f < n_found && found[f].class_id < c)
             f++;
-        const size_t m = same_class(found + f, n_found - f, c);
+        const ppq_box *const of_class = n_found ? found + f : NULL;
+        const size_t m = same_class(of_class, n_found - f, c);
         for (int k = 0; k < OVERLAPS; k++)
             sum[k] +=
-                class_precision(found + f, m, truth + t, n, (50 + 5 * k) / 100.0, precision, taken);
+                class_precision(of_class, m, truth + t, n, (50 + 5 * k) / 100.0, precision, taken);
         t += n;
     }
     free(precision);
