@@ -9,9 +9,7 @@ TYPES_UNSIGNED(ABS_UNSIGNED, 0)
 TYPES_FLOAT(ABS_FLOAT, 0)
 static const ppq_unary_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(UNARY_ENTRY, 0) };
 
-static ppq_status forward(ppq_kernel_ctx *c)
-{
-    return ppq_unary_run(c, loops, 0, 0);
-}
+UNARY_FORWARD(0, 0)
+UNARY_SLOPE(x<0 ? -1 : x> 0 ? 1 : 0)
 
-const ppq_op_def ppq_op_abs = UNARY_DEF("Abs", 1);
+const ppq_op_def ppq_op_abs = UNARY_SLOPE_DEF("Abs", 1);

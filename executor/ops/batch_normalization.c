@@ -31,6 +31,16 @@ typedef struct bn {
     int64_t batch, channels, size;
 } bn;
 
+static bn shape_of(ppq_kernel_ctx *c)
+{
+    const ppq_shape *s = &c->in[0]->shape;
+    return (bn){ .c = c,
+                 .r = ppq_real_of(c),
+                 .batch = ppq_shape_numel(s) ? s->dim[0] : 0,
+                 .channels = s->rank > 1 ? s->dim[1] : 1,
+                 .size = s->rank > 2 ? ppq_product(s->rank - 2, s->dim + 2) : 1 };
+}
+
 // Mean and population variance of channel `ch` over the batch.
 static void batch_moments(const bn *b, int64_t ch, double *mean, double *variance)
 {
@@ -56,13 +66,9 @@ static void update(const bn *b, int slot, int input, int64_t ch, double now)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_shape *s = &c->in[0]->shape;
-    bn b = { .c = c, .r = ppq_real_of(c) };
+    const bn b = shape_of(c);
     if (!b.r)
         return PPQ_ERR_UNSUPPORTED;
-    b.batch = ppq_shape_numel(s) ? s->dim[0] : 0;
-    b.channels = s->rank > 1 ? s->dim[1] : 1;
-    b.size = s->rank > 2 ? ppq_product(s->rank - 2, s->dim + 2) : 1;
     const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
     const bool training = ppq_op_attr_int(c->op, "training_mode", 0) != 0;
     for (int64_t ch = 0; ch < b.channels; ch++) {
@@ -89,6 +95,60 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+// The sums over one channel of g and of g * (x - mean).
+static void channel_sums(const bn *b, const float *g, int64_t ch, double mean, double *sum,
+                         double *product)
+{
+    const float *x = ppq_f32(b->c->in[0]);
+    *sum = *product = 0;
+    for (int64_t i = 0; i < b->batch; i++) {
+        const int64_t at = (i * b->channels + ch) * b->size;
+        for (int64_t e = at; e < at + b->size; e++) {
+            *sum += (double) g[e];
+            *product += (double) g[e] * ((double) x[e] - mean);
+        }
+    }
+}
+
+static void backward_channel(const ppq_backward_ctx *c, const bn *b, int64_t ch, double eps)
+{
+    const float *g = ppq_grad_out(c, 0);
+    const double mean = (double) ppq_f32(c->in[3])[ch];
+    const double inv = 1 / sqrt((double) ppq_f32(c->in[4])[ch] + eps);
+    const double scale = (double) ppq_f32(c->in[1])[ch] * inv;
+    double sum, product;
+    channel_sums(b, g, ch, mean, &sum, &product);
+    const double grad[] = { 0, product * inv, sum, -sum * scale,
+                            -0.5 * product * scale * inv * inv };
+    for (int i = 1; i < 5; i++)
+        if (ppq_grad_in(c, i))
+            ppq_grad_in(c, i)[ch] = (float) grad[i];
+    float *dx = ppq_grad_in(c, 0);
+    for (int64_t i = 0; dx && i < b->batch; i++) {
+        const int64_t at = (i * b->channels + ch) * b->size;
+        b->r->affine(dx + at, g + at, b->size, scale, 0);
+    }
+}
+
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (ppq_op_attr_int(c->op, "training_mode", 0) != 0)
+        return ppq_kernel_fail(&k, PPQ_ERR_UNSUPPORTED,
+                               "gradients in training mode are not calculated");
+    if (idle)
+        return PPQ_OK;
+    const bn b = shape_of(&k);
+    if (!b.r)
+        return PPQ_ERR_UNSUPPORTED;
+    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
+    for (int64_t ch = 0; ch < b.channels; ch++)
+        backward_channel(c, &b, ch, eps);
+    return PPQ_OK;
+}
+
 const ppq_op_def ppq_op_batch_normalization = {
     .type = "BatchNormalization",
     .domain = "",
@@ -100,4 +160,5 @@ const ppq_op_def ppq_op_batch_normalization = {
     .fp32_out = 1u << 1 | 1u << 2,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

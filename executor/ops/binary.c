@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 #include "executor/ops/real.h"
 
@@ -94,4 +95,35 @@ ppq_status ppq_infer_compare(ppq_infer_ctx *c)
     PPQ_TRY(ppq_infer_broadcast(c));
     c->out_dtype[0] = PPQ_DT_BOOL;
     return PPQ_OK;
+}
+
+// One side: the slope times the gradient, summed where the input is repeated.
+static ppq_status backward_side(const ppq_backward_ctx *c, ppq_kernel_ctx *k, const ppq_tensor *a,
+                                const ppq_tensor *b, ppq_binary_loop slope, ppq_tensor *dst)
+{
+    const ppq_shape *shape = &c->grad_out[0]->shape;
+    const int64_t n = ppq_shape_numel(shape);
+    ppq_tensor product;
+    PPQ_TRY(ppq_backward_temp(k, shape, &product));
+    ppq_binary_apply(slope, a, b, &product);
+    const float *g = ppq_grad_out(c, 0);
+    float *p = ppq_f32(&product);
+    for (int64_t i = 0; i < n; i++)
+        p[i] *= g[i];
+    const ppq_status st = ppq_sum_to(k, p, shape, 1, dst);
+    ppq_tensor_unref(&product);
+    return st;
+}
+
+ppq_status ppq_binary_backward(ppq_backward_ctx *c, const ppq_tensor *a, const ppq_tensor *b,
+                               ppq_binary_loop slope_a, ppq_binary_loop slope_b)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    if (ppq_grad_in(c, 0))
+        PPQ_TRY(backward_side(c, &k, a, b, slope_a, &c->grad_in[0]));
+    return ppq_grad_in(c, 1) ? backward_side(c, &k, a, b, slope_b, &c->grad_in[1]) : PPQ_OK;
 }

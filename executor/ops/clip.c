@@ -1,4 +1,5 @@
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/real.h"
 #include "executor/ops/types.h"
 
@@ -51,6 +52,33 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+// A bound gets the gradients of all elements that it stands in for.
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    const ppq_args a = ppq_args_run(&k);
+    const float *x = ppq_f32(c->in[0]), *g = ppq_grad_out(c, 0);
+    const float *lo = ppq_args_has(&a, 1) ? ppq_f32(c->in[1]) : NULL;
+    const float *hi = ppq_args_has(&a, 2) ? ppq_f32(c->in[2]) : NULL;
+    float *dx = ppq_grad_in(c, 0);
+    double sum[3] = { 0 };
+    for (int64_t i = 0; i < ppq_shape_numel(&c->in[0]->shape); i++) {
+        const bool below = lo && x[i] < *lo;
+        const bool above = hi && (below ? *lo : x[i]) > *hi;
+        if (dx)
+            dx[i] = below || above ? 0 : g[i];
+        sum[above ? 2 : below ? 1 : 0] += (double) g[i];
+    }
+    for (int i = 1; i <= 2; i++)
+        if (ppq_grad_in(c, i))
+            *ppq_grad_in(c, i) = (float) sum[i];
+    return PPQ_OK;
+}
+
 const ppq_op_def ppq_op_clip = {
     .type = "Clip",
     .domain = "",
@@ -63,4 +91,5 @@ const ppq_op_def ppq_op_clip = {
     .fp32_in = 0x6, // min, max
     .infer = ppq_infer_same,
     .forward = forward,
+    .backward = backward,
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // All inputs one after another along `axis`.
@@ -108,4 +109,5 @@ const ppq_op_def ppq_op_concat = {
     .traits = PPQ_OP_CONCAT,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

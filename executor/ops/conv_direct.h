@@ -9,5 +9,7 @@ ppq_status ppq_conv_direct(ppq_kernel_ctx *c, const ppq_conv_shape *s, ppq_dtype
                            const void *w, const void *bias, void *y);
 // The whole forward of Conv and ConvTranspose over float32 and float64.
 ppq_status ppq_conv_float(ppq_kernel_ctx *c, bool transposed);
+// And the whole backward.
+ppq_status ppq_conv_backward(ppq_backward_ctx *c, bool transposed);
 
 #endif

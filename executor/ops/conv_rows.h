@@ -22,7 +22,10 @@ static void NAME(conv_column)(const struct NAME(block) * b, int64_t kx, const T 
     int64_t lo, hi;
     if (b->s->transposed) {
         ppq_span(offset, stride, w->in[d], w->out[d], &lo, &hi);
-        NAME(axpy_steps)(&b->r, row + lo * stride + offset, stride, x + lo, 1, hi - lo);
+        if (stride == 1)
+            NAME(axpy)(&b->r, row + lo + offset, x + lo, hi - lo);
+        else
+            NAME(axpy_steps)(&b->r, row + lo * stride + offset, stride, x + lo, 1, hi - lo);
         return;
     }
     ppq_span(offset, stride, w->out[d], w->in[d], &lo, &hi);

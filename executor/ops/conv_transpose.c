@@ -21,6 +21,11 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    return ppq_conv_backward(c, true);
+}
+
 const ppq_op_def ppq_op_conv_transpose = {
     .type = "ConvTranspose",
     .domain = "",
@@ -32,4 +37,5 @@ const ppq_op_def ppq_op_conv_transpose = {
     .traits = PPQ_OP_COMPUTE,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Blocks of channels become blocks of pixels: N, C, H, W -> N, C / b^2, H * b, W * b. In mode DCR
@@ -72,4 +73,5 @@ const ppq_op_def ppq_op_depth_to_space = {
     .traits = PPQ_OP_PASSIVE,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

@@ -16,4 +16,6 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_binary_run(c, loops);
 }
 
-const ppq_op_def ppq_op_div = BINARY_DEF("Div", 1, 0, ppq_infer_broadcast);
+BINARY_SLOPES(1 / b, -a / (b * b))
+
+const ppq_op_def ppq_op_div = BINARY_BACKWARD_DEF("Div", 1, 0, ppq_infer_broadcast, backward);

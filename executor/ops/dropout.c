@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/real.h"
 
 // Inference: Y = X and a mask that keeps everything.
@@ -41,4 +42,5 @@ const ppq_op_def ppq_op_dropout = {
     .fp32_out = 0x2, // mask
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

@@ -3,5 +3,6 @@
 
 // Y = e ^ X
 UNARY(TYPES_FLOAT, fast_exp(x))
+UNARY_SLOPE(fast_exp(x))
 
-const ppq_op_def ppq_op_exp = UNARY_DEF("Exp", 1);
+const ppq_op_def ppq_op_exp = UNARY_SLOPE_DEF("Exp", 1);

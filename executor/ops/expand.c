@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // The input broadcast together with the shape in the second input.
@@ -68,4 +69,5 @@ const ppq_op_def ppq_op_expand = {
     .soi_in = 0x2, // shape
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_sum,
 };

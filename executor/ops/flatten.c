@@ -1,4 +1,5 @@
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // A matrix: the dimensions before `axis` as rows, the others as columns.
@@ -39,4 +40,5 @@ const ppq_op_def ppq_op_flatten = {
     .traits = PPQ_OP_PASSIVE,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // The slices of data along `axis` that indices name.
@@ -77,4 +78,5 @@ const ppq_op_def ppq_op_gather = {
     .fp32_in = 0x2, // indices
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

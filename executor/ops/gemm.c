@@ -112,6 +112,44 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static void scale(float *y, int64_t n, double factor)
+{
+    for (int64_t i = 0; i < n && factor != 1; i++)
+        y[i] = (float) (factor * (double) y[i]);
+}
+
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    ppq_gemm_shape s;
+    ppq_reason why;
+    if (!ppq_gemm_shape_init(&s, c->op, &c->in[0]->shape, &c->in[1]->shape, NULL, &why))
+        return ppq_kernel_fail(&k, PPQ_ERR_SHAPE, "%s", why.text);
+    if (idle)
+        return PPQ_OK;
+    // A' and B', and the gradient of Y.
+    const ppq_matrix a = { ppq_f32(c->in[0]), s.trans_a ? 1 : s.k, s.trans_a ? s.m : 1 };
+    const ppq_matrix b = { ppq_f32(c->in[1]), s.trans_b ? 1 : s.n, s.trans_b ? s.k : 1 };
+    const ppq_matrix g = { ppq_grad_out(c, 0), s.n, 1 };
+    float *da = ppq_grad_in(c, 0), *db = ppq_grad_in(c, 1);
+    if (da && s.trans_a)
+        PPQ_TRY(ppq_product_f32(&k, s.k, s.m, s.n, b, ppq_transposed(g), da));
+    else if (da)
+        PPQ_TRY(ppq_product_f32(&k, s.m, s.k, s.n, g, ppq_transposed(b), da));
+    if (db && s.trans_b)
+        PPQ_TRY(ppq_product_f32(&k, s.n, s.k, s.m, ppq_transposed(g), a, db));
+    else if (db)
+        PPQ_TRY(ppq_product_f32(&k, s.k, s.n, s.m, ppq_transposed(a), g, db));
+    if (da)
+        scale(da, s.m * s.k, s.alpha);
+    if (db)
+        scale(db, s.k * s.n, s.alpha);
+    return ppq_grad_in(c, 2) ? ppq_sum_to(&k, g.at, &c->grad_out[0]->shape, s.beta, &c->grad_in[2])
+                             : PPQ_OK;
+}
+
 const ppq_op_def ppq_op_gemm = {
     .type = "Gemm",
     .domain = "",
@@ -123,4 +161,5 @@ const ppq_op_def ppq_op_gemm = {
     .traits = PPQ_OP_COMPUTE,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

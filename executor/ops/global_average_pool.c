@@ -27,6 +27,23 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    const float *g = ppq_grad_out(c, 0);
+    float *dx = ppq_grad_in(c, 0);
+    int64_t planes, size;
+    ppq_global_pool_size(c->in[0], &planes, &size);
+    for (int64_t i = 0; i < planes; i++)
+        for (int64_t e = 0; e < size; e++)
+            dx[i * size + e] = (float) ((double) g[i] / (double) size);
+    return PPQ_OK;
+}
+
 const ppq_op_def ppq_op_global_average_pool = {
     .type = "GlobalAveragePool",
     .domain = "",
@@ -38,4 +55,5 @@ const ppq_op_def ppq_op_global_average_pool = {
     .traits = PPQ_OP_POOL,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

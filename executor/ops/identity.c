@@ -1,3 +1,4 @@
+#include "executor/ops/backward.h"
 #include "executor/ops/container.h"
 
 #include <string.h>
@@ -33,4 +34,5 @@ const ppq_op_def ppq_op_identity = {
     .traits = PPQ_OP_CONTAINERS | PPQ_OP_PASSIVE | PPQ_OP_LAYOUT_FREE,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

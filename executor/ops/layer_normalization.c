@@ -78,6 +78,83 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+// The rows of one backward pass; n elements each.
+typedef struct rows {
+    const ppq_real *r;
+    int64_t count, n;
+    double eps;
+} rows;
+
+static void row_moments(const rows *s, const float *x, double *mean, double *inv)
+{
+    double variance;
+    ppq_moments(s->r, x, s->n, mean, &variance);
+    *inv = 1 / sqrt(variance + s->eps);
+}
+
+static ppq_status backward_x(const ppq_backward_ctx *c, ppq_kernel_ctx *k, const rows *s, int axis)
+{
+    const float *x = ppq_f32(c->in[0]), *g = ppq_grad_out(c, 0);
+    float *dx = ppq_grad_in(c, 0);
+    ppq_tensor scale;
+    int64_t period;
+    PPQ_TRY(ppq_norm_param(k, s->r, c->in[1], axis, &scale, &period));
+    for (int64_t i = 0; i < s->count; i++) {
+        const int64_t at = i * s->n;
+        const float *by = ppq_f32(&scale) + at % period;
+        double mean, inv;
+        row_moments(s, x + at, &mean, &inv);
+        for (int64_t e = 0; e < s->n; e++)
+            dx[at + e] = g[at + e] * by[e];
+        ppq_normalize_backward(x + at, dx + at, s->n, mean, inv);
+    }
+    ppq_tensor_unref(&scale);
+    return PPQ_OK;
+}
+
+static ppq_status backward_scale(const ppq_backward_ctx *c, ppq_kernel_ctx *k, const rows *s)
+{
+    const float *x = ppq_f32(c->in[0]), *g = ppq_grad_out(c, 0);
+    ppq_tensor product;
+    PPQ_TRY(ppq_backward_temp(k, &c->in[0]->shape, &product));
+    float *p = ppq_f32(&product);
+    for (int64_t i = 0; i < s->count; i++) {
+        double mean, inv;
+        row_moments(s, x + i * s->n, &mean, &inv);
+        for (int64_t e = i * s->n; e < (i + 1) * s->n; e++)
+            p[e] = (float) ((double) g[e] * ((double) x[e] - mean) * inv);
+    }
+    const ppq_status st = ppq_sum_to(k, p, &c->in[0]->shape, 1, &c->grad_in[1]);
+    ppq_tensor_unref(&product);
+    return st;
+}
+
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    for (int i = 1; i < c->op->n_out; i++)
+        if (ppq_grad_out(c, i))
+            return ppq_kernel_fail(&k, PPQ_ERR_UNSUPPORTED,
+                                   "the gradient of output %d is not followed", i);
+    const ppq_shape *s = &c->in[0]->shape;
+    if (idle)
+        return PPQ_OK;
+    const int axis = ppq_run_axis(&k, -1);
+    const rows r = { .r = ppq_real_of(&k),
+                     .count = ppq_product(axis, s->dim),
+                     .n = ppq_product(s->rank - axis, s->dim + axis),
+                     .eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f) };
+    if (!r.r)
+        return PPQ_ERR_UNSUPPORTED;
+    if (ppq_grad_in(c, 0))
+        PPQ_TRY(backward_x(c, &k, &r, axis));
+    if (ppq_grad_in(c, 1))
+        PPQ_TRY(backward_scale(c, &k, &r));
+    return ppq_grad_in(c, 2) ? ppq_sum_to(&k, ppq_grad_out(c, 0), s, 1, &c->grad_in[2]) : PPQ_OK;
+}
+
 const ppq_op_def ppq_op_layer_normalization = {
     .type = "LayerNormalization",
     .domain = "",
@@ -89,4 +166,5 @@ const ppq_op_def ppq_op_layer_normalization = {
     .fp32_out = 1u << 1 | 1u << 2,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

@@ -45,23 +45,28 @@ static int64_t index_of(const max_user *u, int64_t plane, int64_t offset)
     return plane * size + index;
 }
 
+// Row-major offset of the largest element, which becomes *best; -1 when there is none.
 #define DEFINE_MAX(T, name, lowest)                                                               \
-    static void name(const ppq_pool_view *v, const void *x, void *y, int64_t i, const void *user) \
+    static int64_t find_##name(const ppq_pool_view *v, const T *x, T *best)                       \
     {                                                                                             \
-        const max_user *u = user;                                                                 \
-        T best = (lowest);                                                                        \
         int64_t where = -1;                                                                       \
+        *best = (lowest);                                                                         \
         for (int64_t r = 0; r < v->n_rows; r++) {                                                 \
             int64_t at = v->rows[r].src + v->first;                                               \
             for (int64_t k = 0; k < v->n_cols; k++, at += v->step) {                              \
-                const T e = ((const T *) x)[at];                                                  \
-                if (e > best || where < 0) {                                                      \
-                    best = e > best ? e : best;                                                   \
+                const T e = x[at];                                                                \
+                if (e > *best || where < 0) {                                                     \
+                    *best = e > *best ? e : *best;                                                \
                     where = at;                                                                   \
                 }                                                                                 \
             }                                                                                     \
         }                                                                                         \
-        ((T *) y)[i] = best;                                                                      \
+        return where;                                                                             \
+    }                                                                                             \
+    static void name(const ppq_pool_view *v, const void *x, void *y, int64_t i, const void *user) \
+    {                                                                                             \
+        const max_user *u = user;                                                                 \
+        const int64_t where = find_##name(v, x, (T *) y + i);                                     \
         if (u->indices)                                                                           \
             u->indices[i] = index_of(u, v->plane, where);                                         \
     }
@@ -106,6 +111,20 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static void spread(const ppq_pool_view *v, const float *x, float *dx, float g, const void *user)
+{
+    (void) user;
+    float best;
+    const int64_t where = find_max_f32(v, x, &best);
+    if (where >= 0)
+        dx[where] += g;
+}
+
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    return ppq_pool_backward(c, spread, NULL);
+}
+
 const ppq_op_def ppq_op_max_pool = {
     .type = "MaxPool",
     .domain = "",
@@ -118,4 +137,5 @@ const ppq_op_def ppq_op_max_pool = {
     .fp32_out = 1u << 1,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

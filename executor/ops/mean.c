@@ -23,4 +23,4 @@ static ppq_status forward(ppq_kernel_ctx *c)
     }
 }
 
-const ppq_op_def ppq_op_mean = VARIADIC_DEF("Mean", 1, 0);
+const ppq_op_def ppq_op_mean = VARIADIC_DEF("Mean", 1, 0, NULL);

@@ -4,4 +4,4 @@
 BINARY_REAL(a < b || a != a ? a : b)
 BINARY_FORWARD(ppq_binary_fold)
 
-const ppq_op_def ppq_op_min = VARIADIC_DEF("Min", 1, 0);
+const ppq_op_def ppq_op_min = VARIADIC_DEF("Min", 1, 0, NULL);

@@ -7,9 +7,7 @@ TYPES_INT(NEG_INT, 0)
 TYPES_FLOAT(NEG_FLOAT, 0)
 static const ppq_unary_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(UNARY_ENTRY, 0) };
 
-static ppq_status forward(ppq_kernel_ctx *c)
-{
-    return ppq_unary_run(c, loops, 0, 0);
-}
+UNARY_FORWARD(0, 0)
+UNARY_SLOPE(-1)
 
-const ppq_op_def ppq_op_neg = UNARY_DEF("Neg", 1);
+const ppq_op_def ppq_op_neg = UNARY_SLOPE_DEF("Neg", 1);

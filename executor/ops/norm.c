@@ -115,3 +115,50 @@ ppq_status ppq_run_along_axis(ppq_kernel_ctx *c, int64_t fallback, const ppq_rea
         }
     return PPQ_OK;
 }
+
+// `y` holds softmax(x): y * (g - sum(y * g)), of the logarithm g - y * sum(g).
+static void softmax_row_backward(const float *g, float *y, int64_t n, int64_t stride,
+                                 bool logarithm)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double) g[i * stride] * (logarithm ? 1 : (double) y[i * stride]);
+    for (int64_t i = 0; i < n; i++) {
+        const double v = (double) y[i * stride], d = (double) g[i * stride];
+        y[i * stride] = (float) (logarithm ? d - v * sum : v * (d - sum));
+    }
+}
+
+ppq_status ppq_softmax_backward(ppq_backward_ctx *c, int64_t fallback, bool logarithm)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    const ppq_real *r = ppq_real_of(&k);
+    if (!r)
+        return PPQ_ERR_UNSUPPORTED;
+    const ppq_axis_split s = ppq_split_at(&c->in[0]->shape, ppq_run_axis(&k, fallback));
+    float *dx = ppq_grad_in(c, 0);
+    for (int64_t o = 0; o < s.outer; o++)
+        for (int64_t i = 0; i < s.inner; i++) {
+            const int64_t at = o * s.size * s.inner + i;
+            r->softmax(dx + at, ppq_f32(c->in[0]) + at, s.size, s.inner);
+            softmax_row_backward(ppq_grad_out(c, 0) + at, dx + at, s.size, s.inner, logarithm);
+        }
+    return PPQ_OK;
+}
+
+void ppq_normalize_backward(const float *x, float *dx, int64_t n, double mean, double inv)
+{
+    double sum = 0, product = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += (double) dx[i];
+        product += (double) dx[i] * ((double) x[i] - mean) * inv;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const double normal = ((double) x[i] - mean) * inv;
+        dx[i] = (float) (inv * ((double) dx[i] - (sum + normal * product) / (double) n));
+    }
+}

@@ -1,6 +1,7 @@
 #ifndef PPQ_EXECUTOR_OPS_NORM_H
 #define PPQ_EXECUTOR_OPS_NORM_H
 
+#include "executor/ops/backward.h"
 #include "executor/ops/real.h"
 
 // Pieces that several normalizations share.
@@ -39,5 +40,11 @@ ppq_status ppq_infer_along_axis(ppq_infer_ctx *c, int64_t fallback);
 // Applies a row function of ppq_real along the axis.
 ppq_status ppq_run_along_axis(ppq_kernel_ctx *c, int64_t fallback, const ppq_real *r,
                               void (*row)(void *y, const void *x, int64_t n, int64_t stride));
+
+// The gradient of softmax, or of its logarithm, along the axis.
+ppq_status ppq_softmax_backward(ppq_backward_ctx *c, int64_t fallback, bool logarithm);
+// dx, the gradient of x, from dx, the gradient of the row (x - mean) / sqrt(variance + epsilon)
+// with mean and variance those of x; mean and inv = 1 / sqrt(...) as forward had them.
+void ppq_normalize_backward(const float *x, float *dx, int64_t n, double mean, double inv);
 
 #endif

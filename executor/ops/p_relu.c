@@ -9,6 +9,7 @@ TYPES_UNSIGNED(P_RELU_UNSIGNED, 0)
 TYPES_FLOAT(P_RELU_FLOAT, 0)
 static const ppq_binary_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(BINARY_ENTRY, 0) };
 BINARY_FORWARD(ppq_binary_run)
+BINARY_SLOPES(a < 0 ? b : 1, a < 0 ? a : 0)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
@@ -24,4 +25,4 @@ static ppq_status infer(ppq_infer_ctx *c)
     return PPQ_OK;
 }
 
-const ppq_op_def ppq_op_p_relu = BINARY_DEF("PRelu", 1, 0, infer);
+const ppq_op_def ppq_op_p_relu = BINARY_BACKWARD_DEF("PRelu", 1, 0, infer, backward);

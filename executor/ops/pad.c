@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // The input with `pads` elements added (or, when negative, removed) before and after each axis:
@@ -186,4 +187,5 @@ const ppq_op_def ppq_op_pad = {
     .soi_in = 0xe, // pads, constant_value, axes
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

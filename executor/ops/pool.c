@@ -97,3 +97,31 @@ ppq_status ppq_pool_run(ppq_kernel_ctx *c, ppq_pool_fn reduce, const void *user)
     ppq_tensor_unref(&taps);
     return PPQ_OK;
 }
+
+typedef struct spreading {
+    ppq_pool_spread spread;
+    const void *user;
+    float *dx;
+    int64_t size; // of a plane
+} spreading;
+
+static void spread_one(const ppq_pool_view *v, const void *x, void *y, int64_t i, const void *user)
+{
+    const spreading *s = user;
+    s->spread(v, x, s->dx + v->plane * s->size, ((const float *) y)[i], s->user);
+}
+
+ppq_status ppq_pool_backward(ppq_backward_ctx *c, ppq_pool_spread spread, const void *user)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle || !c->grad_out[0])
+        return PPQ_OK;
+    const ppq_shape *x = &c->in[0]->shape;
+    const spreading s = { spread, user, ppq_grad_in(c, 0), ppq_product(x->rank - 2, x->dim + 2) };
+    // A walk over the windows as forward does it, in which the output is read.
+    ppq_tensor g = *c->grad_out[0];
+    k.out = &g;
+    return ppq_pool_run(&k, spread_one, &s);
+}

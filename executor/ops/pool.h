@@ -1,6 +1,7 @@
 #ifndef PPQ_EXECUTOR_OPS_POOL_H
 #define PPQ_EXECUTOR_OPS_POOL_H
 
+#include "executor/ops/backward.h"
 #include "executor/ops/window.h"
 
 // Pools over a sliding window: everything but what happens inside one window.
@@ -21,6 +22,12 @@ typedef void (*ppq_pool_fn)(const ppq_pool_view *v, const void *x, void *y, int6
 // Shape and type of output 0.
 ppq_status ppq_pool_infer(ppq_infer_ctx *c);
 ppq_status ppq_pool_run(ppq_kernel_ctx *c, ppq_pool_fn reduce, const void *user);
+
+// Hands the gradient of every output element to its window: `spread` adds to dx, a plane of the
+// gradient of x, what g, the gradient of the output element, tells.
+typedef void (*ppq_pool_spread)(const ppq_pool_view *v, const float *x, float *dx, float g,
+                                const void *user);
+ppq_status ppq_pool_backward(ppq_backward_ctx *c, ppq_pool_spread spread, const void *user);
 
 // N x C x 1 x ... x 1.
 ppq_status ppq_global_pool_infer(ppq_infer_ctx *c);

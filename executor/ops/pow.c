@@ -1,3 +1,4 @@
+#include "executor/ops/backward.h"
 #include "executor/ops/binary.h"
 #include "executor/ops/convert.h"
 #include "executor/ops/move.h"
@@ -20,6 +21,9 @@ static int64_t ipow(int64_t base, int64_t exp)
 BINARY_FLOAT_LOOP(F32, float, b == 2 ? a * a : pow(a, b))
 BINARY_FLOAT_LOOP(F64, double, b == 2 ? a * a : pow(a, b))
 BINARY_FLOAT_LOOP(I64, int64_t, ipow(a, b))
+
+// An exponent is hardly ever trained, and then of bases above 0 only.
+BINARY_SLOPE_LOOPS(b == 2 ? 2 * a : b == 0 ? 0 : b * pow(a, b - 1), a > 0 ? pow(a, b) * log(a) : 0)
 
 static ppq_status as_type(ppq_kernel_ctx *c, const ppq_tensor *t, ppq_dtype dt, ppq_tensor *out)
 {
@@ -67,4 +71,22 @@ fail:
     return st;
 }
 
-const ppq_op_def ppq_op_pow = BINARY_DEF("Pow", 1, 0, ppq_infer_broadcast);
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    if (c->in[0]->dtype != PPQ_DT_F32 || !ppq_convert_knows(c->in[1]->dtype))
+        return ppq_kernel_fail(&k, PPQ_ERR_UNSUPPORTED,
+                               "gradients of %s to the power of %s are not calculated",
+                               ppq_dtype_name(c->in[0]->dtype), ppq_dtype_name(c->in[1]->dtype));
+    ppq_tensor b;
+    PPQ_TRY(as_type(&k, c->in[1], PPQ_DT_F32, &b));
+    const ppq_status st = ppq_binary_backward(c, c->in[0], &b, loop_SLOPE_A, loop_SLOPE_B);
+    ppq_tensor_unref(&b);
+    return st;
+}
+
+const ppq_op_def ppq_op_pow = BINARY_BACKWARD_DEF("Pow", 1, 0, ppq_infer_broadcast, backward);

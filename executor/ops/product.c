@@ -1,5 +1,8 @@
 #include "executor/ops/product.h"
 
+#include "core/parallel.h"
+#include "executor/ops/move.h"
+
 // Integers are multiplied unsigned: the same bits, and overflow wraps.
 
 #define T       float
@@ -101,4 +104,39 @@ void ppq_product_run(const ppq_product_shape *p, ppq_gemm_fn gemm, size_t es, co
              1, (const unsigned char *) b + (size_t) (ib * p->k * p->n) * es, dst);
         dst += (size_t) (p->m * p->n) * es;
     } while (ppq_next(p->batch.rank, p->batch.dim, at));
+}
+
+typedef struct row_blocks {
+    int64_t rows, columns, depth, height;
+    ppq_matrix a;
+    const float *b;
+    float *y;
+} row_blocks;
+
+static void run_block(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    const row_blocks *r = user;
+    const int64_t first = i * r->height;
+    gemm_f32(PPQ_MIN(r->height, r->rows - first), r->columns, r->depth, r->a.at + first * r->a.row,
+             r->a.row, r->a.column, r->b, r->y + first * r->columns);
+}
+
+ppq_status ppq_product_f32(ppq_kernel_ctx *c, int64_t rows, int64_t columns, int64_t depth,
+                           ppq_matrix a, ppq_matrix b, float *y)
+{
+    enum { SMALL = 1 << 16, UNROLLED = 4 }; // not worth a thread; rows that gemm takes at once
+    ppq_tensor packed = { 0 };
+    if (b.column != 1 || b.row != columns) {
+        PPQ_TRY(ppq_kernel_temp(c, (size_t) (depth * columns) * sizeof(float), &packed));
+        ppq_copy_dense(ppq_tensor_data(&packed), b.at, (const int64_t[]){ b.row, b.column },
+                       (const int64_t[]){ depth, columns }, 2, sizeof(float));
+        b.at = ppq_tensor_data(&packed);
+    }
+    row_blocks r = { rows, columns, depth, PPQ_MAX(rows, 1), a, b.at, y };
+    if (rows * columns * depth > SMALL && c->n_threads > 1)
+        r.height = (rows / c->n_threads + UNROLLED) / UNROLLED * UNROLLED;
+    ppq_parallel_for(c->n_threads, (rows + r.height - 1) / r.height, run_block, &r);
+    ppq_tensor_unref(&packed);
+    return PPQ_OK;
 }

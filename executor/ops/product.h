@@ -1,6 +1,7 @@
 #ifndef PPQ_EXECUTOR_OPS_PRODUCT_H
 #define PPQ_EXECUTOR_OPS_PRODUCT_H
 
+#include "executor/ops/backward.h"
 #include "executor/ops/window.h"
 
 // Matrix products with numpy's rules for vectors and batches, shared by MatMul and its integer
@@ -33,5 +34,20 @@ ppq_gemm_fn ppq_gemm_of(ppq_dtype dt); // NULL for other types
 // Runs `gemm` over the batch; an element has `es` bytes.
 void ppq_product_run(const ppq_product_shape *p, ppq_gemm_fn gemm, size_t es, const void *a,
                      const void *b, void *y);
+
+// A matrix of float32 with free strides.
+typedef struct ppq_matrix {
+    const float *at;
+    int64_t row, column;
+} ppq_matrix;
+
+static inline ppq_matrix ppq_transposed(ppq_matrix m)
+{
+    return (ppq_matrix){ m.at, m.column, m.row };
+}
+
+// y[rows, columns] = a[rows, depth] * b[depth, columns], on the threads of `c`.
+ppq_status ppq_product_f32(ppq_kernel_ctx *c, int64_t rows, int64_t columns, int64_t depth,
+                           ppq_matrix a, ppq_matrix b, float *y);
 
 #endif

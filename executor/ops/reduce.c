@@ -1,8 +1,10 @@
 #include "executor/ops/reduce.h"
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 #include "executor/ops/real.h"
+#include "executor/ops/window.h"
 
 // Which axes are reduced. *known is false while that depends on values that are not known yet.
 static ppq_status find_axes(const ppq_args *a, int rank, uint32_t *mask, bool *known)
@@ -114,5 +116,72 @@ ppq_status ppq_run_reduce(ppq_kernel_ctx *c, const ppq_reduce_loop *loops)
     PPQ_TRY(gather_axes(c, mask, &copy, &outer, &n));
     loops[x->dtype](ppq_tensor_data(&copy), ppq_tensor_data(&c->out[0]), outer, n, 1);
     ppq_tensor_unref(&copy);
+    return PPQ_OK;
+}
+
+// Strides of the output in a walk over the input: 0 where it is reduced.
+static ppq_status find_steps(ppq_kernel_ctx *k, int64_t *step, int64_t *n_reduced)
+{
+    const ppq_args a = ppq_args_run(k);
+    const ppq_shape *x = &k->in[0]->shape;
+    ppq_shape out;
+    uint32_t mask = 0;
+    PPQ_TRY(plan(&a, &out, &mask));
+    int64_t stride = 1;
+    *n_reduced = 1;
+    for (int i = x->rank - 1; i >= 0; i--) {
+        const bool reduced = mask & 1u << i;
+        step[i] = reduced ? 0 : stride;
+        *(reduced ? n_reduced : &stride) *= x->dim[i];
+    }
+    return PPQ_OK;
+}
+
+ppq_status ppq_reduce_backward(ppq_backward_ctx *c, bool mean)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    const ppq_shape *x = &c->in[0]->shape;
+    int64_t step[PPQ_MAX_RANK], n;
+    PPQ_TRY(find_steps(&k, step, &n));
+    float *dx = ppq_grad_in(c, 0);
+    ppq_copy_dense(dx, ppq_grad_out(c, 0), step, x->dim, x->rank, sizeof(*dx));
+    const int64_t total = mean ? ppq_shape_numel(x) : 0;
+    for (int64_t i = 0; i < total; i++)
+        dx[i] = (float) ((double) dx[i] / (double) n);
+    return PPQ_OK;
+}
+
+ppq_status ppq_reduce_pick_backward(ppq_backward_ctx *c, bool smallest)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    const ppq_shape *shape = &c->in[0]->shape;
+    int64_t step[PPQ_MAX_RANK], at[PPQ_MAX_RANK] = { 0 }, n, i = 0;
+    PPQ_TRY(find_steps(&k, step, &n));
+    const float *x = ppq_f32(c->in[0]), *g = ppq_grad_out(c, 0);
+    const int64_t n_out = ppq_shape_numel(&c->grad_out[0]->shape);
+    ppq_tensor memory;
+    PPQ_TRY(ppq_kernel_temp(&k, (size_t) n_out * sizeof(int64_t), &memory));
+    int64_t *best = ppq_tensor_data(&memory);
+    for (int64_t o = 0; o < n_out; o++)
+        best[o] = -1;
+    do {
+        int64_t o = 0;
+        for (int d = 0; d < shape->rank; d++)
+            o += at[d] * step[d];
+        if (best[o] < 0 || (smallest ? x[i] < x[best[o]] : x[i] > x[best[o]]))
+            best[o] = i;
+        i++;
+    } while (ppq_next(shape->rank, shape->dim, at));
+    for (int64_t o = 0; o < n_out; o++)
+        ppq_grad_in(c, 0)[best[o]] = g[o];
+    ppq_tensor_unref(&memory);
     return PPQ_OK;
 }

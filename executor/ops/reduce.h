@@ -23,6 +23,11 @@ ppq_status ppq_infer_reduce(ppq_infer_ctx *c);
 // `loops` is indexed by the input's type; halves run as float32.
 ppq_status ppq_run_reduce(ppq_kernel_ctx *c, const ppq_reduce_loop *loops);
 
+// Every element gets the gradient of its output: all of it, or its share of a mean.
+ppq_status ppq_reduce_backward(ppq_backward_ctx *c, bool mean);
+// The first of the largest (or smallest) elements gets it.
+ppq_status ppq_reduce_pick_backward(ppq_backward_ctx *c, bool smallest);
+
 enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
 
 // The result as T. Only integers from floating-point arithmetic may not fit.
@@ -109,11 +114,22 @@ enum { REDUCE_LANES = 8, REDUCE_BLOCK = 256 };
     static const ppq_reduce_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(REDUCE_ENTRY, 0) }; \
     REDUCE_FORWARD
 
-#define REDUCE_DEF(op_type, more_traits)                                                         \
-    {                                                                                            \
-        .type = (op_type), .domain = "", .opset_min = 1, .in_min = 1, .in_max = 2, .out_min = 1, \
-        .out_max = 1, .traits = (more_traits), .soi_in = 0x2 /* axes */,                         \
-        .infer = ppq_infer_reduce, .forward = forward                                            \
+#define REDUCE_FIELDS(op_type, more_traits)                                                     \
+    .type = (op_type), .domain = "", .opset_min = 1, .in_min = 1, .in_max = 2, .out_min = 1,    \
+    .out_max = 1, .traits = (more_traits), .soi_in = 0x2 /* axes */, .infer = ppq_infer_reduce, \
+    .forward = forward
+#define REDUCE_DEF(op_type, more_traits)    \
+    {                                       \
+        REDUCE_FIELDS(op_type, more_traits) \
+    }
+#define REDUCE_BACKWARD_DEF(op_type, more_traits)                 \
+    {                                                             \
+        REDUCE_FIELDS(op_type, more_traits), .backward = backward \
+    }
+#define REDUCE_BACKWARD(pass, how)                  \
+    static ppq_status backward(ppq_backward_ctx *c) \
+    {                                               \
+        return pass(c, how);                        \
     }
 
 #endif

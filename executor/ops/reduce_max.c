@@ -10,5 +10,6 @@ REDUCE_LOOP(BOOL, uint8_t, uint64_t, 0, x != 0, a > b ? a : b, a)
 static const ppq_reduce_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(REDUCE_ENTRY, 0)[PPQ_DT_BOOL] =
                                                          loop_BOOL };
 REDUCE_FORWARD
+REDUCE_BACKWARD(ppq_reduce_pick_backward, false)
 
-const ppq_op_def ppq_op_reduce_max = REDUCE_DEF("ReduceMax", PPQ_OP_PASSIVE);
+const ppq_op_def ppq_op_reduce_max = REDUCE_BACKWARD_DEF("ReduceMax", PPQ_OP_PASSIVE);

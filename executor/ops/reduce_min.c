@@ -11,5 +11,6 @@ REDUCE_LOOP(BOOL, uint8_t, uint64_t, 1, x != 0, a < b ? a : b, a)
 static const ppq_reduce_loop loops[PPQ_DT_COUNT] = { TYPES_REAL(REDUCE_ENTRY, 0)[PPQ_DT_BOOL] =
                                                          loop_BOOL };
 REDUCE_FORWARD
+REDUCE_BACKWARD(ppq_reduce_pick_backward, true)
 
-const ppq_op_def ppq_op_reduce_min = REDUCE_DEF("ReduceMin", PPQ_OP_PASSIVE);
+const ppq_op_def ppq_op_reduce_min = REDUCE_BACKWARD_DEF("ReduceMin", PPQ_OP_PASSIVE);

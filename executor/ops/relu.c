@@ -1,4 +1,4 @@
-#include "core/op_def.h"
+#include "executor/ops/backward.h"
 
 // Y = max(X, 0); NaN stays NaN.
 
@@ -26,6 +26,19 @@ static ppq_status forward(ppq_kernel_ctx *c)
     }
 }
 
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    const float *x = ppq_f32(c->in[0]), *g = ppq_grad_out(c, 0);
+    float *dx = ppq_grad_in(c, 0);
+    const int64_t n = idle ? 0 : ppq_shape_numel(&c->in[0]->shape);
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = x[i] > 0 ? g[i] : 0;
+    return PPQ_OK;
+}
+
 const ppq_op_def ppq_op_relu = {
     .type = "Relu",
     .domain = "",
@@ -37,4 +50,5 @@ const ppq_op_def ppq_op_relu = {
     .traits = PPQ_OP_ACTIVATION | PPQ_OP_LAYOUT_FREE,
     .infer = ppq_infer_same,
     .forward = forward,
+    .backward = backward,
 };

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "executor/ops/backward.h"
 #include "executor/ops/convert.h"
 #include "executor/ops/move.h"
 #include "executor/ops/types.h"
@@ -310,4 +311,55 @@ ppq_status ppq_resample_run(ppq_kernel_ctx *c, const ppq_resample *r, const ppq_
         return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "an average of %s is not supported",
                                ppq_dtype_name(dt));
     return resample_average(c, r, axes, n_axes);
+}
+
+// ---- gradients
+// -----------------------------------------------------------------------------------
+
+// [outer, out, inner] -> [outer, in, inner], which is zeroed: what forward gathers is spread.
+static void spread_axis(const filter *f, bool nearest, const float *src, float *dst, int64_t outer,
+                        int64_t in, int64_t inner)
+{
+    for (int64_t o = 0; o < outer; o++, dst += in * inner)
+        for (int64_t i = 0; i < f->out; i++, src += inner)
+            for (int64_t t = 0; t < f->taps && !f->outside[i]; t++) {
+                const float w = nearest ? 1 : (float) f->weight[i * f->taps + t];
+                float *d = dst + f->at[i * f->taps + t] * inner;
+                for (int64_t k = 0; k < inner; k++)
+                    d[k] += w * src[k];
+            }
+}
+
+// The axes in the reverse order, as every step is the transpose of forward's.
+ppq_status ppq_resample_backward(ppq_backward_ctx *c, ppq_kernel_ctx *k, const ppq_resample *r,
+                                 const ppq_resample_axis *axes, int n_axes)
+{
+    if (n_axes == 0)
+        return ppq_backward_copy(c);
+    ppq_tensor now = ppq_tensor_ref(c->grad_out[0]), next = { 0 };
+    ppq_status st = PPQ_OK;
+    for (int i = n_axes - 1; i >= 0; i--) {
+        const ppq_resample_axis *a = &axes[i];
+        ppq_shape s = now.shape;
+        s.dim[a->axis] = a->in;
+        if (i == 0)
+            next = ppq_tensor_ref(&c->grad_in[0]);
+        else if ((st = ppq_backward_temp(k, &s, &next)) != PPQ_OK)
+            goto fail;
+        filter f;
+        if ((st = make_filter(k, r, a, &f)) != PPQ_OK)
+            goto fail;
+        memset(ppq_tensor_data(&next), 0, ppq_tensor_bytes(&next));
+        spread_axis(&f, r->mode == PPQ_NEAREST, ppq_f32(&now), ppq_f32(&next),
+                    ppq_dims_product(&s, 0, a->axis), a->in,
+                    ppq_dims_product(&s, a->axis + 1, s.rank));
+        ppq_tensor_unref(&f.memory);
+        ppq_tensor_unref(&now);
+        now = next;
+        next = (ppq_tensor){ 0 };
+    }
+fail:
+    ppq_tensor_unref(&now);
+    ppq_tensor_unref(&next);
+    return st;
 }

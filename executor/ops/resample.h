@@ -43,4 +43,8 @@ typedef struct ppq_resample_axis {
 ppq_status ppq_resample_run(ppq_kernel_ctx *c, const ppq_resample *r, const ppq_resample_axis *axes,
                             int n_axes);
 
+// The gradient of in[0], float32, likewise.
+ppq_status ppq_resample_backward(ppq_backward_ctx *c, ppq_kernel_ctx *k, const ppq_resample *r,
+                                 const ppq_resample_axis *axes, int n_axes);
+
 #endif

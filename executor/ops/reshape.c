@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // The same elements under another shape. In `shape`, 0 copies the input's dimension (unless
@@ -105,4 +106,5 @@ const ppq_op_def ppq_op_reshape = {
     .soi_in = 0x2, // shape
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

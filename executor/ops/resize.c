@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/convert.h"
 #include "executor/ops/move.h"
 #include "executor/ops/real.h"
@@ -221,26 +222,35 @@ static ppq_status infer(ppq_infer_ctx *c)
     return ppq_infer_out(c, 0, c->in_dtype[0], &out);
 }
 
-static ppq_status run(ppq_kernel_ctx *c)
+// The axes that are resampled at all.
+static ppq_status plan_axes(ppq_kernel_ctx *c, ppq_resample *r, ppq_resample_axis *axes,
+                            int *n_axes, ppq_shape *out)
 {
     const ppq_args a = ppq_args_run(c);
     const ppq_shape *x = &c->in[0]->shape;
     target targets[PPQ_MAX_RANK];
+    *n_axes = 0;
+    PPQ_TRY(plan(&a, r, targets, out));
+    for (int i = 0; i < out->rank; i++) {
+        const target *t = &targets[i];
+        const bool whole =
+            r->coord != PPQ_COORD_TF_CROP_AND_RESIZE || (t->roi_start == 0 && t->roi_end == 1);
+        if (!t->listed || (whole && t->scale == 1 && out->dim[i] == x->dim[i]))
+            continue;
+        axes[(*n_axes)++] =
+            (ppq_resample_axis){ i, x->dim[i], out->dim[i], t->scale, t->roi_start, t->roi_end };
+    }
+    return PPQ_OK;
+}
+
+static ppq_status run(ppq_kernel_ctx *c)
+{
     ppq_resample_axis axes[PPQ_MAX_RANK];
     ppq_resample r;
     ppq_shape out;
-    int n_axes = 0;
-    PPQ_TRY(plan(&a, &r, targets, &out));
+    int n_axes;
+    PPQ_TRY(plan_axes(c, &r, axes, &n_axes, &out));
     PPQ_TRY(ppq_run_out(c, 0, c->in[0]->dtype, &out));
-    for (int i = 0; i < out.rank; i++) {
-        const target *t = &targets[i];
-        const bool whole =
-            r.coord != PPQ_COORD_TF_CROP_AND_RESIZE || (t->roi_start == 0 && t->roi_end == 1);
-        if (!t->listed || (whole && t->scale == 1 && out.dim[i] == x->dim[i]))
-            continue;
-        axes[n_axes++] =
-            (ppq_resample_axis){ i, x->dim[i], out.dim[i], t->scale, t->roi_start, t->roi_end };
-    }
     return ppq_resample_run(c, &r, axes, n_axes);
 }
 
@@ -258,6 +268,25 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_moved(c, 0, run);
 }
 
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    for (int i = ROI; i < c->op->n_in; i++)
+        if (c->grad_in[i].buf)
+            return ppq_kernel_fail(&k, PPQ_ERR_UNSUPPORTED,
+                                   "the gradient of input %d is not calculated", i);
+    ppq_resample_axis axes[PPQ_MAX_RANK];
+    ppq_resample r;
+    ppq_shape out;
+    int n_axes;
+    if (idle)
+        return PPQ_OK;
+    PPQ_TRY(plan_axes(&k, &r, axes, &n_axes, &out));
+    return ppq_resample_backward(c, &k, &r, axes, n_axes);
+}
+
 const ppq_op_def ppq_op_resize = {
     .type = "Resize",
     .domain = "",
@@ -269,4 +298,5 @@ const ppq_op_def ppq_op_resize = {
     .soi_in = 0xe, // roi, scales, sizes
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Elements start, start + step, ... before end of every dimension in axes.
@@ -124,4 +125,5 @@ const ppq_op_def ppq_op_slice = {
     .soi_in = 0x1e, // starts, ends, axes, steps
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

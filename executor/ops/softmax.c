@@ -18,6 +18,11 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static ppq_status backward(ppq_backward_ctx *c)
+{
+    return ppq_softmax_backward(c, -1, false);
+}
+
 const ppq_op_def ppq_op_softmax = {
     .type = "Softmax",
     .domain = "",
@@ -28,4 +33,5 @@ const ppq_op_def ppq_op_softmax = {
     .out_max = 1,
     .infer = infer,
     .forward = forward,
+    .backward = backward,
 };

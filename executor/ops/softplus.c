@@ -3,5 +3,6 @@
 
 // Y = ln(1 + e ^ X).
 UNARY(TYPES_FLOAT, fast_softplus(x))
+UNARY_SLOPE(1 / (1 + fast_exp(-x)))
 
-const ppq_op_def ppq_op_softplus = UNARY_DEF("Softplus", 1);
+const ppq_op_def ppq_op_softplus = UNARY_SLOPE_DEF("Softplus", 1);

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Blocks of pixels become blocks of channels: N, C, H, W -> N, b^2 * C, H / b, W / b. In mode DCR
@@ -72,4 +73,5 @@ const ppq_op_def ppq_op_space_to_depth = {
     .traits = PPQ_OP_PASSIVE,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

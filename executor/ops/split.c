@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // The input cut along `axis` into the sizes `split`, or into equal parts of which the last may
@@ -121,4 +122,5 @@ const ppq_op_def ppq_op_split = {
     .soi_in = 0x2, // split
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Drops the dimensions `axes`, which are 1; without axes, all that are 1.
@@ -56,4 +57,5 @@ const ppq_op_def ppq_op_squeeze = {
     .soi_in = 0x2, // axes
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

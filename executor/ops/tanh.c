@@ -3,5 +3,6 @@
 
 // Y = tanh X
 UNARY(TYPES_FLOAT, fast_tanh(x))
+UNARY_SLOPE(1 - fast_tanh(x) * fast_tanh(x))
 
-const ppq_op_def ppq_op_tanh = UNARY_DEF("Tanh", 1);
+const ppq_op_def ppq_op_tanh = UNARY_SLOPE_DEF("Tanh", 1);

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Output dimension i is the input's perm[i]; without perm, in reverse order.
@@ -70,4 +71,5 @@ const ppq_op_def ppq_op_transpose = {
     .traits = PPQ_OP_PASSIVE,
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };

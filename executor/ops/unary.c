@@ -1,5 +1,6 @@
 #include "executor/ops/unary.h"
 
+#include "executor/ops/backward.h"
 #include "executor/ops/real.h"
 
 ppq_status ppq_unary_run(ppq_kernel_ctx *c, const ppq_unary_loop *loops, float pa, float pb)
@@ -12,5 +13,16 @@ ppq_status ppq_unary_run(ppq_kernel_ctx *c, const ppq_unary_loop *loops, float p
                                ppq_dtype_name(x->dtype));
     loops[x->dtype](ppq_tensor_data(x), ppq_tensor_data(&c->out[0]), ppq_shape_numel(&x->shape), pa,
                     pb);
+    return PPQ_OK;
+}
+
+ppq_status ppq_unary_backward(ppq_backward_ctx *c, ppq_unary_slope slope, float pa, float pb)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (!idle)
+        slope(ppq_f32(c->in[0]), ppq_grad_out(c, 0), ppq_grad_in(c, 0),
+              ppq_shape_numel(&c->in[0]->shape), pa, pb);
     return PPQ_OK;
 }

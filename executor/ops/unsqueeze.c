@@ -1,4 +1,5 @@
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Inserts dimensions of 1 so that they end up at `axes` of the output.
@@ -46,4 +47,5 @@ const ppq_op_def ppq_op_unsqueeze = {
     .soi_in = 0x2, // axes
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_copy,
 };

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "executor/ops/args.h"
+#include "executor/ops/backward.h"
 #include "executor/ops/move.h"
 
 // Output = condition ? X : Y, all three broadcast together.
@@ -121,4 +122,5 @@ const ppq_op_def ppq_op_where = {
     .fp32_in = 0x1, // condition
     .infer = infer,
     .forward = forward,
+    .backward = ppq_backward_moved,
 };
