@@ -163,6 +163,8 @@ static bool take_sum(const ppq_plan *p, const ppq_op *op, const ppq_chain_opts *
         post.scale = c->sum_grid.scale / c->unit;
         post.zero = c->sum_grid.zero;
         post.dtype = PPQ_DT_U8;
+    } else if (c->unit != 1) {
+        return false; // a float summand is in real units
     } else {
         c->sum_grid.q = NULL;
         c->sum = b;

@@ -180,10 +180,12 @@ static void build_residual(world *w, ppq_var *x, int v)
         conv(w, a, weights(w, SHAPE(8, 8, 3, 3), 0, 9), floats(w, SHAPE(8), 10), 1, 1, 1)->out[0];
     if (v % 3 != 2)
         c = pair(w, c, grid_of(v + 4));
-    ppq_var *sum = (v & 1 ? add_op(w, "Add", c, a, NULL) : add_op(w, "Add", a, c, NULL))->out[0];
+    // The other branch: integers that the convolution reads too, or a float.
+    ppq_var *b = v % 7 > 4 ? add_op(w, "Softplus", x, NULL, NULL)->out[0] : a;
+    ppq_var *sum = (v & 1 ? add_op(w, "Add", c, b, NULL) : add_op(w, "Add", b, c, NULL))->out[0];
     if (v % 4 > 1)
         sum = add_op(w, "Relu", sum, NULL, NULL)->out[0];
-    ppq_var *y = pair(w, sum, grid_of(v + 1));
+    ppq_var *y = v % 11 == 10 ? sum : pair(w, sum, grid_of(v + 1));
     if (v % 5 == 0) // the summand lives on
         y = pair(w, add_op(w, "Add", y, a, NULL)->out[0], &u8_wide);
     finish(w, y);
