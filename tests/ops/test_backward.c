@@ -89,6 +89,7 @@ static const example examples[] = {
     { "Conv", "2x3x9 5x3x4 5", "strides=3 auto_pad:SAME_UPPER" },
     { "Conv", "1x2x4x3x5 5x2x2x2x3", "pads=1,0,1,0,1,1" },
     { "Conv", "2x6x3x3 6x2x3x3", "group=3 pads=2,2,2,2 strides=3,2" },
+    { "Conv", "2x4x5x6 8x2x3x2", "group=2 strides=2,1 pads=1,1,1,0 dilations=1,2" },
     { "Conv", "0x3x5x5 4x3x3x3 4", "" },
     { "ConvTranspose", "2x4x3x4 4x3x3x3 3", "" },
     { "ConvTranspose", "2x4x3x4 4x3x3x2 6", "group=2 strides=1,2" },
