@@ -205,8 +205,9 @@ static bool concerns(const ppq_rule *r, const ppq_op *op)
 static bool is_lazy(const ppq_plan *p, const ppq_op *op)
 {
     ppq_grid g;
-    return ppq_grid_of_op(op, &g) && moored(p, op) && p->dtype[op->out[0]->id] != PPQ_DT_F16 &&
-           p->dtype[op->in[0]->id] != PPQ_DT_F16;
+    return ppq_dequantizes_constant(op) ||
+           (ppq_grid_of_op(op, &g) && moored(p, op) && p->dtype[op->out[0]->id] != PPQ_DT_F16 &&
+            p->dtype[op->in[0]->id] != PPQ_DT_F16);
 }
 
 static ppq_status lower(ppq_plan *p, const ppq_op *op)

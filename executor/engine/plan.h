@@ -113,6 +113,9 @@ const ppq_tensor *ppq_plan_keep(ppq_plan *p, ppq_tensor *take);
 
 // The value of `v` when it is a constant or known before running; NULL otherwise.
 const ppq_tensor *ppq_plan_known(const ppq_plan *p, const ppq_var *v);
+// Computes `v` once and for all when it is the DequantizeLinear of constants: what rules do not
+// take as integers. Then it is known.
+PPQ_NODISCARD ppq_status ppq_plan_learn(ppq_plan *p, const ppq_var *v);
 
 static inline ppq_value *ppq_plan_value(const ppq_plan *p, int32_t id)
 {

@@ -62,6 +62,16 @@ bool ppq_grid_of_var(const ppq_var *v, ppq_grid *out)
     return ppq_grid_of_input(v, out) && !ppq_var_is_const(out->q);
 }
 
+bool ppq_dequantizes_constant(const ppq_op *op)
+{
+    if (!op || !is_dq(op))
+        return false;
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (op->in[k] && !ppq_var_is_const(op->in[k]))
+            return false;
+    return true;
+}
+
 const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *out)
 {
     if (v->is_output || v->n_uses != 1 || (p->o.tapped && p->o.tapped[v->id]))

@@ -25,6 +25,8 @@ static inline bool ppq_grid_equal(const ppq_grid *a, const ppq_grid *b)
     return a->scale == b->scale && a->zero == b->zero && a->flipped == b->flipped;
 }
 
+// Whether `op` (or NULL) is the DequantizeLinear of constants, whatever their type and scales.
+bool ppq_dequantizes_constant(const ppq_op *op);
 // The QuantizeLinear that is the only reader of float var `v`, with its grid; NULL when somebody
 // else needs the float value.
 const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *out);

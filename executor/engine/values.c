@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "executor/engine/step.h"
+#include "executor/exec.h"
 
 // Which values a plan has, and how one is made of another.
 
@@ -81,6 +82,17 @@ int32_t ppq_plan_new_alias(ppq_plan *p, const ppq_var *var, ppq_dtype dt, const 
 const ppq_tensor *ppq_plan_known(const ppq_plan *p, const ppq_var *v)
 {
     return ppq_var_is_const(v) ? &v->value : p->known[v->id].buf ? &p->known[v->id] : NULL;
+}
+
+ppq_status ppq_plan_learn(ppq_plan *p, const ppq_var *v)
+{
+    if (!ppq_dequantizes_constant(v->producer.op) || p->known[v->id].buf)
+        return PPQ_OK;
+    const ppq_op *op = v->producer.op;
+    const ppq_tensor *in[3] = { NULL, NULL, NULL };
+    for (int32_t k = 0; k < op->n_in && k < 3; k++)
+        in[k] = op->in[k] ? &op->in[k]->value : NULL;
+    return ppq_op_eval(op, ppq_graph_opset(p->g, ""), in, &p->known[v->id], p->d);
 }
 
 // Constants and feeds come into being when they are asked for.
@@ -175,6 +187,8 @@ ppq_status ppq_plan_read(ppq_plan *p, const ppq_var *v, ppq_want want, bool pack
         at = find(p, v, PPQ_WANT_ANY, !packed);
     if (at == PPQ_NO_VALUE)
         at = p->first[v->id];
+    if (at == PPQ_NO_VALUE)
+        PPQ_TRY(ppq_plan_learn(p, v));
     if (at == PPQ_NO_VALUE)
         at = given_value(p, v);
     if (at == PPQ_NO_VALUE)

@@ -287,6 +287,9 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
     int32_t *out = ppq_new_n(p->arena, int32_t, (size_t) op->n_out + 1);
     if (!is_fixed(p, op) || !names_all_outputs(op))
         return lower_held(p, op, in, out);
+    for (int32_t k = 0; k < op->n_in; k++)
+        if (op->in[k])
+            PPQ_TRY(ppq_plan_learn(p, op->in[k]));
     void *state = NULL;
     const ppq_kernel *kernel = choose(p, op, &state);
     const bool last = kernel ? kernel->channels_last : layout_free_last(p, op);
