@@ -80,50 +80,65 @@ const ppq_op *ppq_only_quantizer(const ppq_plan *p, const ppq_var *v, ppq_grid *
     return ppq_op_is(op, "QuantizeLinear") && ppq_grid_of_op(op, out) ? op : NULL;
 }
 
-static bool all_zero(const ppq_tensor *z, int at)
+static int at(const ppq_tensor *t, int64_t i)
 {
-    const unsigned char *b = ppq_tensor_data(z);
+    return t->dtype == PPQ_DT_U8 ? ((const uint8_t *) ppq_tensor_data(t))[i]
+                                 : ((const int8_t *) ppq_tensor_data(t))[i];
+}
+
+static bool all_zero(const ppq_tensor *z)
+{
     for (size_t i = 0; i < ppq_tensor_bytes(z); i++)
-        if (b[i] != (z->dtype == PPQ_DT_U8 ? at : 0))
+        if (at(z, (int64_t) i))
             return false;
     return true;
 }
 
-// uint8 around 128 as int8.
-static const ppq_tensor *centred(ppq_plan *p, const ppq_tensor *t)
+// Weights minus their zero points, which has room in int8 more often than not; NULL otherwise.
+static const ppq_tensor *centred(ppq_plan *p, const ppq_tensor *t, const ppq_tensor *zero, int axis)
 {
     ppq_tensor c;
+    int64_t inner = 1;
+    for (int i = axis + 1; i < t->shape.rank; i++)
+        inner *= t->shape.dim[i];
+    const int64_t n = ppq_shape_numel(&zero->shape);
     if (ppq_tensor_alloc(&c, PPQ_DT_I8, &t->shape) != PPQ_OK)
         return NULL;
-    const unsigned char *from = ppq_tensor_data(t);
-    unsigned char *to = ppq_tensor_data(&c);
-    for (size_t i = 0; i < ppq_tensor_bytes(t); i++)
-        to[i] = from[i] ^ 0x80;
+    int8_t *to = ppq_tensor_data(&c);
+    for (int64_t i = 0; i < ppq_shape_numel(&t->shape); i++) {
+        const int v = at(t, i) - at(zero, n == 1 ? 0 : i / inner % n);
+        if (v < -128 || v > 127) {
+            ppq_tensor_unref(&c);
+            return NULL;
+        }
+        to[i] = (int8_t) v;
+    }
     return ppq_plan_keep(p, &c);
 }
 
 bool ppq_weights_of_var(ppq_plan *p, const ppq_var *v, ppq_weights *out)
 {
     const ppq_op *op = v ? v->producer.op : NULL;
-    if (!op || !is_dq(op) || !ppq_var_is_const(op->in[0]) || !ppq_var_is_const(op->in[1]) ||
-        op->in[1]->value.dtype != PPQ_DT_F32 || ppq_op_attr_int(op, "block_size", 0))
+    if (!ppq_dequantizes_constant(op) || op->in[1]->value.dtype != PPQ_DT_F32 ||
+        ppq_op_attr_int(op, "block_size", 0))
         return false;
     const ppq_tensor *t = &op->in[0]->value, *scale = &op->in[1]->value;
-    const ppq_var *z = op->n_in > 2 ? op->in[2] : NULL;
-    if (z && (!ppq_var_is_const(z) || !all_zero(&z->value, 128)))
-        return false;
-    if (t->dtype != PPQ_DT_I8 && !(t->dtype == PPQ_DT_U8 && z))
+    const ppq_tensor *zero = op->n_in > 2 && op->in[2] ? &op->in[2]->value : NULL;
+    if ((t->dtype != PPQ_DT_I8 && t->dtype != PPQ_DT_U8) ||
+        (zero && (zero->dtype != t->dtype || !ppq_shape_equal(&zero->shape, &scale->shape))))
         return false;
     *out = (ppq_weights){ .t = t, .scale = ppq_f32(scale), .n = ppq_shape_numel(&scale->shape) };
-    if (out->n > 1 &&
+    if (out->n != 1 &&
         (!ppq_axis_normalize(ppq_op_attr_int(op, "axis", 1), t->shape.rank, &out->axis) ||
          t->shape.dim[out->axis] != out->n))
         return false;
     for (int64_t i = 0; i < out->n; i++)
         if (!(out->scale[i] > 0) || isinf(out->scale[i]))
             return false;
-    if (t->dtype == PPQ_DT_U8)
-        out->t = centred(p, t);
+    if (zero && !all_zero(zero))
+        out->t = centred(p, t, zero, out->axis);
+    else if (t->dtype == PPQ_DT_U8)
+        out->t = NULL;
     return out->t != NULL;
 }
 

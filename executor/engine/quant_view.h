@@ -39,8 +39,8 @@ typedef struct ppq_weights {
     int axis;
 } ppq_weights;
 
-// Whether `v` is the DQ of constant int8 (or uint8 around 128, converted into `p`'s arena) with
-// zero points 0.
+// Whether `v` is the DQ of constant 8-bit integers that fit int8 once their zero points are taken
+// off.
 bool ppq_weights_of_var(ppq_plan *p, const ppq_var *v, ppq_weights *out);
 // A constant's real values: itself, or its DQ computed. False if `v` is not constant. The caller
 // unrefs *out.

@@ -720,6 +720,32 @@ START_TEST(lone_integer_ops_are_weighed)
 }
 END_TEST
 
+// The grid of a lone op may stand for a ReLU: without its rounding it still clamps.
+START_TEST(ops_left_in_float_keep_the_range)
+{
+    world w = world_new();
+    ppq_var *x = add_input(&w, "x", SHAPE(1, 8, 9, 9));
+    ppq_var *n =
+        add_op(&w, "Neg", add_op(&w, "Softplus", x, NULL, NULL)->out[0], NULL, NULL)->out[0];
+    ppq_var *c =
+        conv(&w, pair(&w, n, &u8_relu), weights(&w, SHAPE(8, 8, 1, 1), 0, 3), NULL, 1, 1, 0)
+            ->out[0];
+    finish(&w, add_op(&w, "Softplus", c, NULL, NULL)->out[0]);
+    const ppq_engine_opts o = { .n_threads = 1 };
+    ppq_engine *e;
+    ppq_graph_compact(w.g);
+    OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
+    ck_assert_uint_eq(ppq_engine_get_info(e)->n_left_float, 1);
+    ppq_tensor in = tensor_normal(SHAPE(1, 8, 9, 9), 96), y = run_once(&w, e, &in);
+    for (int64_t i = 0; i < ppq_shape_numel(&y.shape); i++)
+        NEAR(ppq_f32(&y)[i], log(2), 1e-5);
+    ppq_tensor_unref(&in);
+    ppq_tensor_unref(&y);
+    ppq_engine_destroy(e);
+    world_end(&w);
+}
+END_TEST
+
 // Where sums of 16 bits can overflow, that is counted, and avoided when asked.
 START_TEST(saturation_is_known)
 {
@@ -762,6 +788,7 @@ int main(void)
         { open_shapes_and_unknown_ops_are_refused, 1 },
         { values_may_decide_shapes, 1 },
         { lone_integer_ops_are_weighed, 1 },
+        { ops_left_in_float_keep_the_range, 1 },
         { saturation_is_known, 1 },
     };
     return run_tests("engine", tests, PPQ_COUNT(tests));

@@ -50,6 +50,10 @@ ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, ppq_chain_c
         x->rank < 3 || x->rank > 5 || ppq_shape_numel(x) == 0 || ppq_shape_numel(y) == 0 ||
         p->dtype[op->in[0]->id] != PPQ_DT_F32)
         return PPQ_ERR_UNSUPPORTED;
+    // oneDNN 2.6's integer deconvolutions compute wrong numbers where windows leave gaps.
+    for (int i = 0; transposed && i < shape->win.n; i++)
+        if (shape->win.kernel[i] < shape->win.stride[i])
+            return PPQ_ERR_UNSUPPORTED;
     o->channels = y->dim[1];
     // The channels of a transposed convolution with groups lie along two dimensions of its weights.
     const int out_axis = !transposed ? 0 : shape->groups > 1 ? -1 : 1;
@@ -57,7 +61,7 @@ ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, ppq_chain_c
     const ppq_chain_opts c = { .channel_axis = 1, .integers = o->int8, .cut = cut };
     ppq_chain_follow(p, op, &c, &o->chain);
     if (weigh)
-        PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(o, shape)));
+        PPQ_TRY(ppq_operands_weigh(o, op->in[1], PPQ_WANT_LAST, macs(o, shape)));
     return ppq_operands_add_bias(o, b) && ppq_operands_add_bias(o, o->chain.bias)
                ? PPQ_OK
                : PPQ_ERR_UNSUPPORTED;

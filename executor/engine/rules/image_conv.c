@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "executor/dnnl/run.h"
@@ -79,6 +80,15 @@ static ppq_status make_image(ppq_plan *p, ppq_operands *o, const ppq_var *x,
     return PPQ_OK;
 }
 
+// A bias so large that float32 cannot hold its quanta would spoil the result.
+static bool bias_is_fine(const ppq_operands *o)
+{
+    float most = 0;
+    for (int64_t c = 0; c < o->channels; c++)
+        most = fmaxf(most, fabsf(o->bias[c]));
+    return !o->chain.quantized || most < o->chain.grid.scale * 0x1p20f;
+}
+
 // The weights with zeros for the channels that were added; the zero point's share of every sum goes
 // into the bias.
 static ppq_status widen(ppq_operands *o, const ppq_tensor **out)
@@ -105,7 +115,7 @@ static ppq_status widen(ppq_operands *o, const ppq_tensor **out)
     }
     o->src.zero = 0;
     *out = ppq_plan_keep(o->p, &t);
-    return PPQ_OK;
+    return bias_is_fine(o) ? PPQ_OK : PPQ_ERR_UNSUPPORTED;
 }
 
 static ppq_status emit(ppq_plan *p, ppq_operands *o, const ppq_conv_shape *shape, const ppq_var *x)

@@ -47,7 +47,7 @@ static ppq_status describe(ppq_operands *o, linear *l, ppq_chain_cut cut)
         ppq_operands_init(o, op->in[0], op->in[1], l->transposed ? 0 : 1, l->transposed ? 1 : 0));
     const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .integers = o->int8, .cut = cut };
     ppq_chain_follow(p, op, &opts, &o->chain);
-    PPQ_TRY(ppq_operands_weigh(o, op->in[1], macs(l)));
+    PPQ_TRY(ppq_operands_weigh(o, op->in[1], PPQ_WANT_PLAIN, macs(l)));
     return ppq_operands_add_bias(o, c) && ppq_operands_add_bias(o, o->chain.bias)
                ? PPQ_OK
                : PPQ_ERR_UNSUPPORTED;
@@ -172,7 +172,9 @@ static ppq_status emit_floats(ppq_operands *o, const linear *l)
     const ppq_dnnl_md weights = matrix(PPQ_DT_F32, l->k, l->n, l->transposed);
     PPQ_TRY(make_dnnl(o, l, l->n, &weights, &probe));
     ppq_dnnl_op_destroy(probe);
-    PPQ_TRY(ppq_plan_read(p, o->x, PPQ_WANT_PLAIN, true, &in[0]));
+    in[0] = o->source;
+    if (!o->has_source)
+        PPQ_TRY(ppq_plan_read(p, o->x, PPQ_WANT_PLAIN, true, &in[0]));
     PPQ_TRY(ppq_chain_output(p, o->op, &o->chain, PPQ_LAYOUT_PLAIN, &in[1], &out));
     const int before = ppq_dnnl_get_threads();
     ppq_dnnl_set_threads(1);

@@ -7,7 +7,8 @@ static bool moves(const ppq_op *op)
 {
     // A Pad may bring in a value of its own, a Resize may interpolate.
     return ppq_op_has_trait(op, PPQ_OP_PASSIVE) && !ppq_op_is(op, "Pad") &&
-           !ppq_op_is(op, "MaxPool") && !ppq_op_is(op, "GlobalMaxPool") &&
+           !ppq_op_is(op, "CenterCropPad") && !ppq_op_is(op, "MaxPool") &&
+           !ppq_op_is(op, "GlobalMaxPool") &&
            (!ppq_op_is(op, "Resize") || ppq_op_attr_is(op, "mode", "nearest") ||
             !ppq_op_attr(op, "mode"));
 }

@@ -34,7 +34,7 @@ static const ppq_var *quantized_for_us(const ppq_operands *o)
 // AVX512-VNNI; only their proportions matter.
 static bool pays(const ppq_operands *o, double macs)
 {
-    const double quantize = 0.3e-9, dequantize = 0.1e-9; // the latter is part of the step
+    const double quantize = 0.2e-9, dequantize = 0.1e-9; // beyond clamping; part of the step
     const bool exact = ppq_dnnl_exact_u8s8();
     const double mac = exact ? 0.01e-9 : 0.025e-9, saved = mac * (exact ? 0.72 : 0.48);
     const ppq_plan *p = o->p;
@@ -42,7 +42,42 @@ static bool pays(const ppq_operands *o, double macs)
                               dequantize * (double) ppq_shape_numel(&p->shape[o->chain.out->id]);
 }
 
-ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, double macs)
+typedef struct range {
+    float lo, hi;
+} range;
+
+static void clamp_part(const ppq_rows *x, int64_t begin, int64_t end)
+{
+    const range *r = x->state;
+    const float *src = (const float *) (const void *) x->src;
+    float *dst = (float *) (void *) x->dst;
+    for (int64_t i = begin; i < end; i++) {
+        const float v = src[i] < r->lo ? r->lo : src[i];
+        dst[i] = v > r->hi ? r->hi : v;
+    }
+}
+
+static ppq_status run_clamp(const ppq_step *s, ppq_call *c)
+{
+    return ppq_call_rows(c, s, ppq_shape_numel(&ppq_call_tensor(c, s->in[0])->shape), clamp_part);
+}
+
+static ppq_status clamp(ppq_operands *o, const ppq_var *x, ppq_want want)
+{
+    ppq_plan *p = o->p;
+    int32_t in;
+    PPQ_TRY(ppq_plan_read(p, x, want, true, &in));
+    range *r = ppq_new(p->arena, range);
+    r->lo = (float) -o->src.zero * o->src.scale;
+    r->hi = (float) (255 - o->src.zero) * o->src.scale;
+    o->source =
+        ppq_plan_new_value(p, NULL, PPQ_DT_F32, &p->shape[x->id], ppq_plan_value(p, in)->layout);
+    o->has_source = true;
+    ppq_plan_add_step(p, o->op, "clamp", run_clamp, &in, 1, &o->source, 1)->state = r;
+    return PPQ_OK;
+}
+
+ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, ppq_want want, double macs)
 {
     ppq_plan *p = o->p;
     if (!o->int8 || o->chain.quantized || p->o.eager)
@@ -52,6 +87,7 @@ ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, double macs)
         return PPQ_OK;
     if (!ppq_const_real(p, w, &o->real))
         return PPQ_ERR_UNSUPPORTED;
+    PPQ_TRY(clamp(o, x, want));
     if (!p->info.n_left_float++)
         p->info.left_float = o->op->name;
     o->int8 = false;

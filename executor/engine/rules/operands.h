@@ -26,9 +26,11 @@ typedef struct ppq_operands {
 PPQ_NODISCARD ppq_status ppq_operands_init(ppq_operands *o, const ppq_var *x, const ppq_var *w,
                                            int out_axis, int sum_axis);
 // Goes back to float when, with what follows now known, quantizing the input and leaving the
-// integers again costs more than this many multiplications save. The numbers are then those of the
-// model without the quantization of this op.
-PPQ_NODISCARD ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, double macs);
+// integers again costs more than this many multiplications save. The input is then clamped to the
+// range of its integers, as that may stand for an activation, but not rounded. `want`: how it is
+// read.
+PPQ_NODISCARD ppq_status ppq_operands_weigh(ppq_operands *o, const ppq_var *w, ppq_want want,
+                                            double macs);
 void ppq_operands_fini(ppq_operands *o);
 // Adds a constant per channel; true for NULL, false if it is not constant.
 bool ppq_operands_add_bias(ppq_operands *o, const ppq_var *v);
