@@ -9,14 +9,15 @@ struct ppq_stats {
     pthread_mutex_t lock;
     ppq_range range;
     bool any;
-    uint64_t *bins; // [PPQ_STATS_BINS] by raw bits; NULL: range only
+    uint64_t *bins;    // [PPQ_STATS_BINS] by raw bits; NULL: range only
+    uint32_t low, top; // magnitudes above zero whose bins may hold something: [low, top]
 };
 
-// Two counters per bin, used in turns: equal neighbours (zeros after a ReLU) would otherwise wait
-// for each other's store.
-enum { LANES = 2 };
+// Four counters per bin, used in turns: equal neighbours (zeros after a ReLU) would otherwise wait
+// for each other's store. A counter overflows after 65,535 values of its turn.
+enum { LANES = 4, PART = LANES << 15, TILE = 4096 };
 struct ppq_stats_scratch {
-    uint32_t count[PPQ_STATS_BINS][LANES];
+    uint16_t count[PPQ_STATS_BINS][LANES];
 };
 
 ppq_stats *ppq_stats_create(bool histogram)
@@ -26,6 +27,7 @@ ppq_stats *ppq_stats_create(bool histogram)
         s->bins = calloc(PPQ_STATS_BINS, sizeof(*s->bins));
     if (!s || (histogram && !s->bins))
         abort();
+    s->low = PPQ_STATS_BINS;
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -72,46 +74,64 @@ static bool finite_bits(uint32_t u)
     return (u & 0x7f800000u) != 0x7f800000u;
 }
 
-// Range of a block, and the bits of its smallest magnitude above zero less one; false when it holds
-// a value that is not finite. Independent accumulators let the compiler vectorize.
-static bool block_range(const float *x, int64_t n, float *min, float *max, uint32_t *least)
+// What one look at an array tells.
+typedef struct extent {
+    float min, max;
+    int32_t least; // bits of the smallest magnitude above zero less one; INT32_MAX: all zero
+    int32_t most;  // bits of the largest magnitude
+} extent;
+
+static extent extent_join(extent a, extent b)
 {
-    enum { K = 32 };
-    float lo[K], hi[K];
-    uint32_t bad[K] = { 0 }, small[K];
+    return (extent){ PPQ_MIN(a.min, b.min), PPQ_MAX(a.max, b.max), PPQ_MIN(a.least, b.least),
+                     PPQ_MAX(a.most, b.most) };
+}
+
+static bool extent_finite(extent e)
+{
+    return finite_bits((uint32_t) e.most);
+}
+
+static int32_t magnitude_of(float x)
+{
+    return (int32_t) (bits_of(x) & 0x7fffffffu);
+}
+
+// One less than a magnitude's bits, by which zero becomes the largest.
+static int32_t above_zero(int32_t magnitude)
+{
+    return (int32_t) (((uint32_t) magnitude - 1) & 0x7fffffffu);
+}
+
+// Independent accumulators let the compiler vectorize.
+static extent extent_of(const float *x, int64_t n)
+{
+    enum { K = 16 };
+    float min[K], max[K];
+    int32_t least[K], most[K];
     for (int k = 0; k < K; k++) {
-        lo[k] = hi[k] = x[0];
-        small[k] = UINT32_MAX;
+        min[k] = max[k] = x[0];
+        least[k] = INT32_MAX;
+        most[k] = 0;
     }
     int64_t i = 0;
     for (; i + K <= n; i += K)
         for (int k = 0; k < K; k++) {
             const float v = x[i + k];
-            lo[k] = v < lo[k] ? v : lo[k];
-            hi[k] = v > hi[k] ? v : hi[k];
-            bad[k] |= (bits_of(v) & 0x7f800000u) == 0x7f800000u;
-            // Zero wraps around to the largest.
-            const uint32_t m = (bits_of(v) & 0x7fffffffu) - 1;
-            small[k] = m < small[k] ? m : small[k];
+            const int32_t m = magnitude_of(v), a = above_zero(m);
+            min[k] = v < min[k] ? v : min[k];
+            max[k] = v > max[k] ? v : max[k];
+            least[k] = a < least[k] ? a : least[k];
+            most[k] = m > most[k] ? m : most[k];
         }
+    extent all = { min[0], max[0], least[0], most[0] };
+    for (int k = 1; k < K; k++)
+        all = extent_join(all, (extent){ min[k], max[k], least[k], most[k] });
     for (; i < n; i++) {
-        lo[0] = x[i] < lo[0] ? x[i] : lo[0];
-        hi[0] = x[i] > hi[0] ? x[i] : hi[0];
-        bad[0] |= !finite_bits(bits_of(x[i]));
-        const uint32_t m = (bits_of(x[i]) & 0x7fffffffu) - 1;
-        small[0] = m < small[0] ? m : small[0];
+        const int32_t m = magnitude_of(x[i]);
+        all = extent_join(all, (extent){ x[i], x[i], above_zero(m), m });
     }
-    uint32_t any = 0;
-    for (int k = 0; k < K; k++) {
-        lo[0] = lo[k] < lo[0] ? lo[k] : lo[0];
-        hi[0] = hi[k] > hi[0] ? hi[k] : hi[0];
-        any |= bad[k];
-        small[0] = small[k] < small[0] ? small[k] : small[0];
-    }
-    *least = small[0];
-    *min = lo[0];
-    *max = hi[0];
-    return !any;
+    return all;
 }
 
 static ppq_range slow_range(const float *x, int64_t n)
@@ -133,11 +153,11 @@ static ppq_range slow_range(const float *x, int64_t n)
 static void count(const float *x, int64_t n, ppq_stats_scratch *sc)
 {
     int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
+    for (; i + LANES <= n; i += LANES) {
         sc->count[bits_of(x[i]) >> 16][0]++;
         sc->count[bits_of(x[i + 1]) >> 16][1]++;
-        sc->count[bits_of(x[i + 2]) >> 16][0]++;
-        sc->count[bits_of(x[i + 3]) >> 16][1]++;
+        sc->count[bits_of(x[i + 2]) >> 16][2]++;
+        sc->count[bits_of(x[i + 3]) >> 16][3]++;
     }
     for (; i < n; i++)
         sc->count[bits_of(x[i]) >> 16][0]++;
@@ -155,45 +175,72 @@ static void drain(ppq_stats *s, ppq_stats_scratch *sc, uint32_t from, uint32_t t
             any |= words[k];
         if (!any)
             continue;
-        for (uint32_t k = b; k < b + STEP; k++)
-            if (sc->count[k][0] | sc->count[k][1])
-                s->bins[k] += (uint64_t) sc->count[k][0] + sc->count[k][1];
+        for (int k = 0; k < STEP; k++) {
+            // Neighbours in pairs of 32 bits, then both.
+            const uint64_t mask = UINT64_C(0x0000ffff0000ffff);
+            const uint64_t pairs = (words[k] & mask) + (words[k] >> 16 & mask);
+            if (pairs)
+                s->bins[b + (uint32_t) k] += (pairs & UINT32_MAX) + (pairs >> 32);
+        }
         memset(sc->count[b], 0, sizeof(words));
     }
 }
 
-void ppq_stats_observe(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratch *scratch)
+// Only zero's bins and those between the smallest and the largest magnitude can be touched.
+static void drain_extent(ppq_stats *s, ppq_stats_scratch *sc, extent e)
 {
-    if (n <= 0)
+    const bool finite = extent_finite(e);
+    drain(s, sc, 0, 0);
+    drain(s, sc, 0x8000u, 0x8000u);
+    if (e.least == INT32_MAX)
         return;
-    ppq_range r = { 0, 0, (uint64_t) n, 0 };
-    uint32_t least = 0;
-    if (!block_range(x, n, &r.min, &r.max, &least)) {
-        r = slow_range(x, n);
-        least = 0;
+    const uint32_t low = finite ? (((uint32_t) e.least + 1) >> 16) & ~7u : 0;
+    const uint32_t top = finite ? ((uint32_t) e.most >> 16) | 7u : 0x7fffu;
+    s->low = PPQ_MIN(s->low, low);
+    s->top = PPQ_MAX(s->top, top);
+    if (!finite || e.max > 0)
+        drain(s, sc, low, top);
+    if (!finite || e.min < 0)
+        drain(s, sc, 0x8000u | low, 0x8000u | top);
+}
+
+// Range and counts of a tile while it is in the nearest cache.
+static extent look(const float *x, int64_t n, ppq_stats_scratch *sc)
+{
+    extent e = extent_of(x, PPQ_MIN(n, TILE));
+    for (int64_t at = 0; at < n; at += TILE) {
+        const int64_t len = PPQ_MIN(n - at, TILE);
+        if (at)
+            e = extent_join(e, extent_of(x + at, len));
+        count(x + at, len, sc);
     }
-    const bool some = r.nonfinite < r.count;
-    if (s->bins)
-        count(x, n, scratch);
+    return e;
+}
+
+static void observe_part(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratch *scratch)
+{
+    const extent e = s->bins ? look(x, n, scratch) : extent_of(x, n);
+    ppq_range r = { e.min, e.max, (uint64_t) n, 0 };
+    if (!extent_finite(e))
+        r = slow_range(x, n);
     pthread_mutex_lock(&s->lock);
     s->range.count += r.count;
     s->range.nonfinite += r.nonfinite;
-    if (some) {
+    if (r.nonfinite < r.count) {
         s->range.min = !s->any || r.min < s->range.min ? r.min : s->range.min;
         s->range.max = !s->any || r.max > s->range.max ? r.max : s->range.max;
         s->any = true;
     }
-    if (s->bins) {
-        const float big = PPQ_MAX(fabsf(r.min), fabsf(r.max));
-        const uint32_t top = r.nonfinite ? 0x7fffu : (bits_of(big) >> 16) | 7u;
-        // Only bins between the smallest and the largest magnitude can be touched, and zero's.
-        const uint32_t low = least == UINT32_MAX ? 0 : ((least + 1) >> 16) & ~7u;
-        drain(s, scratch, 0, 0);
-        drain(s, scratch, 0x8000u, 0x8000u);
-        drain(s, scratch, low, top);
-        drain(s, scratch, 0x8000u | low, 0x8000u | top);
-    }
+    if (s->bins)
+        drain_extent(s, scratch, e);
     pthread_mutex_unlock(&s->lock);
+}
+
+void ppq_stats_observe(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratch *scratch)
+{
+    const int64_t part = s->bins ? PART : n;
+    for (int64_t at = 0; at < n; at += part)
+        observe_part(s, x + at, PPQ_MIN(n - at, part), scratch);
 }
 
 ppq_range ppq_stats_range(const ppq_stats *s)
@@ -218,22 +265,21 @@ static ppq_cell cell_of(const ppq_stats *s, uint32_t b)
 
 size_t ppq_stats_cells(const ppq_stats *s, ppq_cell **out)
 {
-    const uint32_t end = 0x7f80; // infinities and NaN begin here
-    size_t n = 0;
-    for (uint32_t b = 0; b < end; b++)
-        n += (s->bins[b] != 0) + (s->bins[b | 0x8000u] != 0);
-    ppq_cell *c = calloc(n + 1, sizeof(*c));
+    // Infinities and NaN begin at 0x7f80. Bin 0 of both signs is zero, up to denormals that no
+    // scale resolves.
+    const uint32_t from = PPQ_MAX(s->low, 1), end = PPQ_MIN(s->top + 1, 0x7f80);
+    const size_t most = from < end ? 2 * (size_t) (end - from) + 1 : 1;
+    ppq_cell *c = malloc(most * sizeof(*c));
     if (!c)
         abort();
-    n = 0;
-    for (uint32_t b = end; b-- > 1;)
+    size_t n = 0;
+    for (uint32_t b = s->range.min < 0 ? end : from; b-- > from;)
         if (s->bins[b | 0x8000u])
             c[n++] = cell_of(s, b | 0x8000u);
-    // Bin 0 of both signs is zero, up to denormals that no scale resolves.
     const uint64_t zeros = s->bins[0] + s->bins[0x8000u];
     if (zeros)
         c[n++] = (ppq_cell){ 0, 0, (double) zeros };
-    for (uint32_t b = 1; b < end; b++)
+    for (uint32_t b = from; b < end; b++)
         if (s->bins[b])
             c[n++] = cell_of(s, b);
     *out = c;
@@ -271,8 +317,8 @@ void ppq_stats_kept_range(const ppq_stats *s, double keep, double *min, double *
 
 static size_t bin_at(double x, double lo, double width, size_t n)
 {
-    const double i = floor((x - lo) / width);
-    return i < 0 ? 0 : i >= (double) n ? n - 1 : (size_t) i;
+    const double i = (x - lo) / width;
+    return i < 1 ? 0 : i >= (double) n ? n - 1 : (size_t) i;
 }
 
 static void spread(double a, double b, double weight, double lo, double width, double *bins,
