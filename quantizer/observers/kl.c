@@ -44,6 +44,134 @@ static double divergence(const double *hist, size_t len, double tail, size_t lev
     return kl;
 }
 
+// ---- which candidates are worth that -----------------------------------------------------------
+
+// The divergence of a candidate follows, but for rounding, from sums over the groups alone. Sums up
+// to every bin give those in one step each, so that all candidates are estimated first and only
+// those that rounding could make the least are computed as defined: the choice is the same.
+typedef struct sums {
+    double weight[BINS + 1], entropy[BINS + 1]; // of bins [0, i): of h and of h log h
+    uint32_t used[BINS + 1];                    // bins above zero
+} sums;
+
+// How far an estimate may be off: thousands of roundings of numbers below 100.
+#define SLACK 1e-9
+
+static double entropy_of(double h)
+{
+    return h > 0 ? h * log(h) : 0;
+}
+
+static void sums_init(sums *s, const double *hist)
+{
+    s->weight[0] = s->entropy[0] = 0;
+    s->used[0] = 0;
+    for (size_t i = 0; i < BINS; i++) {
+        s->weight[i + 1] = s->weight[i] + hist[i];
+        s->entropy[i + 1] = s->entropy[i] + entropy_of(hist[i]);
+        s->used[i + 1] = s->used[i] + (hist[i] > 0);
+    }
+}
+
+// A candidate: bins [a, b), with what lies outside added to the first and the last.
+typedef struct candidate {
+    size_t a, b;
+    double low, tail;
+    bool rough;  // the tail is a difference of sums
+    double clip; // the magnitude it stands for
+} candidate;
+
+// One group's part: the weight it has times the logarithm of the share its bins are given.
+static double group_part(double weight, double sum, size_t used, double all)
+{
+    return used && sum > 0 ? weight * log(sum / ((double) used * all) + 1e-30) : 0;
+}
+
+static double estimate(const sums *s, const double *hist, const candidate *c, size_t levels)
+{
+    const size_t len = c->b - c->a;
+    const double all = s->weight[c->b] - s->weight[c->a] + c->low, total = all + c->tail;
+    if (!(total > 0))
+        return 0;
+    const double first = hist[c->a] + c->low, last = len > 1 ? hist[c->b - 1] : first;
+    double kl = s->entropy[c->b] - s->entropy[c->a];
+    kl += entropy_of(first) - entropy_of(hist[c->a]);
+    kl += entropy_of(last + c->tail) - entropy_of(last) - total * log(total);
+    size_t from = c->a;
+    for (size_t l = 0; l + 1 < levels; l++) {
+        const size_t to = c->a + (l + 1) * len / levels;
+        double sum = s->weight[to] - s->weight[from];
+        size_t used = s->used[to] - s->used[from];
+        if (from == c->a && to > from) {
+            sum += c->low;
+            used += c->low > 0 && !(hist[from] > 0);
+        }
+        kl -= group_part(sum, sum, used, all);
+        from = to;
+    }
+    // The tail makes much of the last group's sum: added up by itself, that is exact enough.
+    double sum = from == c->a ? c->low : 0;
+    size_t used = from == c->a && c->low > 0 && !(hist[from] > 0);
+    for (size_t i = from; i < c->b; i++) {
+        sum += hist[i];
+        used += hist[i] > 0;
+    }
+    const bool shared = last > 0; // the tail lands on a bin that gets a share
+    kl -= group_part(sum + (shared ? c->tail : 0), sum, used, all);
+    if (!shared)
+        kl -= c->tail * log(1e-30);
+    return kl / total;
+}
+
+typedef struct search {
+    double hist[BINS], first[BINS], p[BINS], q[BINS]; // first: of the candidate, its own first bin
+    sums sums;
+    candidate c[STEPS];
+    size_t n;
+} search;
+
+static double exact(search *s, const candidate *c, size_t levels)
+{
+    const size_t len = c->b - c->a;
+    double tail = c->rough ? 0 : c->tail;
+    for (size_t i = c->b; c->rough && i < BINS; i++)
+        tail += s->hist[i];
+    memcpy(s->first, s->hist + c->a, len * sizeof(*s->first));
+    s->first[0] += c->low;
+    return divergence(s->first, len, tail, levels, s->p, s->q);
+}
+
+// The clip of the candidate that diverges least, the first of equals.
+static double least_divergent(search *s, size_t levels, double otherwise)
+{
+    double e[STEPS], least = HUGE_VAL;
+    size_t close = 0, at = 0;
+    for (size_t k = 0; k < s->n; k++) {
+        e[k] = estimate(&s->sums, s->hist, &s->c[k], levels);
+        least = e[k] < least ? e[k] : least;
+    }
+    for (size_t k = 0; k < s->n; k++)
+        if (!(e[k] > least + 2 * SLACK)) {
+            close++;
+            at = k;
+        }
+    if (close == 1)
+        return s->c[at].clip;
+    double best = HUGE_VAL, clip = otherwise;
+    for (size_t k = 0; k < s->n; k++) {
+        if (e[k] > least + 2 * SLACK)
+            continue;
+        const double kl = exact(s, &s->c[k], levels);
+        if (kl < best) {
+            best = kl;
+            clip = s->c[k].clip;
+        }
+    }
+    return clip;
+}
+
+// ---- the candidates ----------------------------------------------------------------------------
+
 // Bins near zero say nothing about where to clip: a spike there would dominate.
 static void flatten_zero(double *hist, size_t zero, size_t reach)
 {
@@ -53,63 +181,59 @@ static void flatten_zero(double *hist, size_t zero, size_t reach)
         hist[zero + reach] = PPQ_MAX(hist[zero + reach], 1);
 }
 
-static double clip_symmetric(const ppq_stats *s, double big, size_t levels)
+static search *search_create(void)
 {
-    double *hist = calloc(3 * BINS, sizeof(*hist));
-    if (!hist)
+    search *s = malloc(sizeof(*s));
+    if (!s)
         abort();
-    ppq_stats_linear(s, true, 0, big, hist, BINS);
-    flatten_zero(hist, 0, BINS * 2 / 1000);
-    double best = HUGE_VAL, at = big, tail = 0;
-    for (size_t i = 0; i < BINS; i++)
-        tail += hist[i];
+    s->n = 0;
+    return s;
+}
+
+static double clip_symmetric(const ppq_stats *st, double big, size_t levels)
+{
+    search *s = search_create();
+    ppq_stats_linear(st, true, 0, big, s->hist, BINS);
+    flatten_zero(s->hist, 0, BINS * 2 / 1000);
+    sums_init(&s->sums, s->hist);
+    double tail = s->sums.weight[BINS];
     size_t len = 0;
     for (size_t k = 1; k <= STEPS; k++) {
         const size_t to = k * BINS / STEPS;
         for (; len < to; len++)
-            tail -= hist[len];
-        const double kl =
-            divergence(hist, len, PPQ_MAX(tail, 0), levels, hist + BINS, hist + 2 * BINS);
-        if (kl < best) {
-            best = kl;
-            at = big * (double) len / BINS;
-        }
+            tail -= s->hist[len];
+        s->c[s->n++] =
+            (candidate){ .b = len, .tail = PPQ_MAX(tail, 0), .clip = big * (double) len / BINS };
     }
-    free(hist);
+    const double at = least_divergent(s, levels, big);
+    free(s);
     return at;
 }
 
 // Over the signed histogram; candidates are magnitudes, so a one-sided tensor clips one end only.
-static double clip_asymmetric(const ppq_stats *s, double min, double max, size_t levels)
+static double clip_asymmetric(const ppq_stats *st, double min, double max, size_t levels)
 {
-    double *hist = calloc(4 * BINS, sizeof(*hist));
-    if (!hist)
-        abort();
-    double *work = hist + BINS;
-    ppq_stats_linear(s, false, min, max, hist, BINS);
+    search *s = search_create();
+    ppq_stats_linear(st, false, min, max, s->hist, BINS);
     const double width = (max - min) / BINS, big = PPQ_MAX(-min, max);
-    flatten_zero(hist, (size_t) PPQ_MIN(-min / width, BINS - 1), BINS / 1000);
-    double best = HUGE_VAL, at = big;
+    flatten_zero(s->hist, (size_t) PPQ_MIN(-min / width, BINS - 1), BINS / 1000);
+    sums_init(&s->sums, s->hist);
+    const double *weight = s->sums.weight;
     for (size_t k = 1; k <= STEPS; k++) {
         const double t = big * (double) k / STEPS;
         const size_t a = (size_t) (PPQ_MAX(0, -t - min) / width);
         const size_t b = (size_t) PPQ_MIN(BINS, ceil((PPQ_MIN(max, t) - min) / width));
         if (b <= a || b - a < levels)
             continue;
-        memcpy(work, hist + a, (b - a) * sizeof(*work));
-        double low = 0, high = 0;
-        for (size_t i = 0; i < a; i++)
-            low += hist[i];
-        for (size_t i = b; i < BINS; i++)
-            high += hist[i];
-        work[0] += low;
-        const double kl = divergence(work, b - a, high, levels, hist + 2 * BINS, hist + 3 * BINS);
-        if (kl < best) {
-            best = kl;
-            at = t;
-        }
+        s->c[s->n++] = (candidate){ .a = a,
+                                    .b = b,
+                                    .low = weight[a],
+                                    .tail = weight[BINS] - weight[b],
+                                    .rough = true,
+                                    .clip = t };
     }
-    free(hist);
+    const double at = least_divergent(s, levels, big);
+    free(s);
     return at;
 }
 
