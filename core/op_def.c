@@ -143,11 +143,42 @@ bool ppq_axis_normalize(int64_t axis, int rank, int *out)
     return true;
 }
 
+static ppq_loc at_op(const ppq_op *op)
+{
+    return (ppq_loc){ .stage = "run", .op = op->name };
+}
+
+ppq_status ppq_op_check_known(const ppq_op *op, ppq_diag *d)
+{
+    if (op->def)
+        return PPQ_OK;
+    const char *near = ppq_op_def_nearest(op->type);
+    return ppq_fail(d, PPQ_ERR_UNSUPPORTED, at_op(op),
+                    "op type %s%s%s is not known, so the model cannot be run%s%s%s", op->domain,
+                    op->domain[0] ? "::" : "", op->type, near ? " (nearest: " : "",
+                    near ? near : "", near ? ")" : "");
+}
+
+ppq_status ppq_op_check_arity(const ppq_op *op, ppq_diag *d)
+{
+    const ppq_op_def *def = op->def;
+    if (op->n_in < def->in_min || (def->in_max >= 0 && op->n_in > def->in_max) ||
+        op->n_out < def->out_min || (def->out_max >= 0 && op->n_out > def->out_max))
+        return ppq_fail(d, PPQ_ERR_MODEL, at_op(op),
+                        "%s has %d inputs and %d outputs, legal are %d to %d and %d to %d",
+                        op->type, op->n_in, op->n_out, def->in_min, def->in_max, def->out_min,
+                        def->out_max);
+    for (int32_t k = 0; k < def->in_min; k++)
+        if (!op->in[k])
+            return ppq_fail(d, PPQ_ERR_MODEL, at_op(op), "%s lacks its input %d", op->type, k);
+    return PPQ_OK;
+}
+
 ppq_status ppq_op_check_kinds(const ppq_op *op, const ppq_dtype *in_dtype, ppq_diag *d)
 {
     for (int32_t k = 0; k < op->n_in; k++)
         if (ppq_dtype_is_container(in_dtype[k]) && !ppq_op_has_trait(op, PPQ_OP_CONTAINERS))
-            return ppq_fail(d, PPQ_ERR_SHAPE, (ppq_loc){ .stage = "run", .op = op->name },
+            return ppq_fail(d, PPQ_ERR_SHAPE, at_op(op),
                             "%s: input %d is a value of type %s, expected a tensor", op->type, k,
                             ppq_dtype_name(in_dtype[k]));
     return PPQ_OK;

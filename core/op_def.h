@@ -123,6 +123,10 @@ typedef struct ppq_kernel {
 
 extern const ppq_op_def *const ppq_builtin_ops[];     // NULL-terminated
 extern const ppq_kernel *const ppq_builtin_kernels[]; // NULL-terminated
+// For running a model: an op that this build does not know is PPQ_ERR_UNSUPPORTED, wrong numbers of
+// inputs and outputs of a known one are PPQ_ERR_MODEL.
+PPQ_NODISCARD ppq_status ppq_op_check_known(const ppq_op *op, ppq_diag *d);
+PPQ_NODISCARD ppq_status ppq_op_check_arity(const ppq_op *op, ppq_diag *d);
 // Refuses containers where `op` expects tensors: PPQ_ERR_SHAPE. in_dtype: [n_in], NONE where absent.
 PPQ_NODISCARD ppq_status ppq_op_check_kinds(const ppq_op *op, const ppq_dtype *in_dtype,
                                             ppq_diag *d);

@@ -34,7 +34,7 @@ struct ppq_exec {
     ppq_arena *arena;
     ppq_op **order;
     size_t n_order;
-    int32_t *uses; // per var id: reads by ops in `order`, plus one for a graph output
+    int32_t *uses;  // per var id: reads by ops in `order`, plus one for a graph output
     op_slot *slots; // per op id
     ppq_pool *pool;
 };
@@ -60,7 +60,8 @@ static ppq_loc at_op(const ppq_op *op)
     return (ppq_loc){ .stage = "run", .op = op->name };
 }
 
-// ---- creation ------------------------------------------------------------------------------------
+// ---- creation
+// ------------------------------------------------------------------------------------
 
 // Marks what the outputs need; dead branches are not run.
 static void mark_needed(const ppq_graph *g, ppq_op **order, size_t n, bool *needed)
@@ -79,21 +80,13 @@ static void mark_needed(const ppq_graph *g, ppq_op **order, size_t n, bool *need
     (void) g;
 }
 
-static ppq_status check_known(ppq_exec *e, ppq_diag *d)
+static ppq_status check_known(const ppq_exec *e, ppq_diag *d)
 {
-    size_t bad = 0;
-    for (size_t i = 0; i < e->n_order; i++) {
-        const ppq_op *op = e->order[i];
-        if (op->def)
-            continue;
-        bad++;
-        const char *near = ppq_op_def_nearest(op->type);
-        (void) ppq_fail(d, PPQ_ERR_UNSUPPORTED, at_op(op),
-                        "op type %s%s%s is not known, so the model cannot be run%s%s%s", op->domain,
-                        op->domain[0] ? "::" : "", op->type, near ? " (nearest: " : "",
-                        near ? near : "", near ? ")" : "");
-    }
-    return bad ? PPQ_ERR_UNSUPPORTED : PPQ_OK;
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < e->n_order; i++)
+        if (ppq_op_check_known(e->order[i], d) != PPQ_OK)
+            st = PPQ_ERR_UNSUPPORTED;
+    return st;
 }
 
 ppq_status ppq_exec_create(const ppq_graph *g, const ppq_exec_opts *o, ppq_exec **out, ppq_diag *d)
@@ -172,12 +165,12 @@ const char *ppq_exec_kernel_name(const ppq_exec *e, uint32_t id)
 
 // The inputs of an op as it will see them. Tensors are owned (one reference each).
 typedef struct args {
-    ppq_tensor *in;          // [n_in] buf NULL: left out
-    const ppq_tensor **ptr;  // [n_in]
-    bool *has;               // [n_in]
-    ppq_shape *shape;        // [n_in]
-    ppq_dtype *dtype;        // [n_in]
-    ppq_tensor *out;         // [n_out]
+    ppq_tensor *in;         // [n_in] buf NULL: left out
+    const ppq_tensor **ptr; // [n_in]
+    bool *has;              // [n_in]
+    ppq_shape *shape;       // [n_in]
+    ppq_dtype *dtype;       // [n_in]
+    ppq_tensor *out;        // [n_out]
     ppq_shape *out_shape;
     ppq_dtype *out_dtype;
 } args;
@@ -236,20 +229,6 @@ static bool known_output(const args *a, int32_t k)
     return a->out_dtype[k] != PPQ_DT_NONE && ppq_shape_known(&a->out_shape[k]);
 }
 
-static ppq_status check_arity(const ppq_op *op, ppq_diag *d)
-{
-    const ppq_op_def *def = op->def;
-    if (op->n_in < def->in_min || (def->in_max >= 0 && op->n_in > def->in_max) ||
-        op->n_out < def->out_min || (def->out_max >= 0 && op->n_out > def->out_max))
-        return ppq_fail(d, PPQ_ERR_MODEL, at_op(op),
-                        "%s has %d inputs and %d outputs, legal are %d to %d and %d to %d", op->type,
-                        op->n_in, op->n_out, def->in_min, def->in_max, def->out_min, def->out_max);
-    for (int32_t k = 0; k < def->in_min; k++)
-        if (!op->in[k])
-            return ppq_fail(d, PPQ_ERR_MODEL, at_op(op), "%s lacks its input %d", op->type, k);
-    return PPQ_OK;
-}
-
 static ppq_status alloc_outputs(const ppq_op *op, args *a, ppq_layout layout, ppq_pool *pool,
                                 ppq_diag *d)
 {
@@ -284,7 +263,7 @@ ppq_status ppq_op_eval(const ppq_op *op, int64_t opset, const ppq_tensor *const 
 {
     if (!op->def)
         return ppq_fail(d, PPQ_ERR_UNSUPPORTED, at_op(op), "op type %s is not known", op->type);
-    PPQ_TRY(check_arity(op, d));
+    PPQ_TRY(ppq_op_check_arity(op, d));
     ppq_arena *scratch = ppq_arena_create("eval");
     args a = args_new(scratch, op);
     for (int32_t k = 0; k < op->n_in; k++)
@@ -458,14 +437,13 @@ static ppq_status fetch_inputs(run *r, const ppq_op *op, args *a)
             continue;
         // Kernels packed their constants; a plain one must find them plain.
         const value *v = &r->values[op->in[k]->id];
-        const ppq_tensor *x =
-            ppq_var_is_const(op->in[k]) ? &v->t[PPQ_LAYOUT_PLAIN] : value_any(v);
+        const ppq_tensor *x = ppq_var_is_const(op->in[k]) ? &v->t[PPQ_LAYOUT_PLAIN] : value_any(v);
         if (!x->buf)
             return ppq_fail(r->d, PPQ_ERR_MODEL, at_op(op), "input '%s' has no value",
                             op->in[k]->name);
         a->in[k] = ppq_tensor_ref(x);
-        const bool active = r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_in &&
-                            ppq_tqc_is_active(op->tqc_in[k]);
+        const bool active =
+            r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_in && ppq_tqc_is_active(op->tqc_in[k]);
         const bool watch = hooked(r, op, PPQ_IN, k);
         ppq_tensor raw = watch ? ppq_tensor_ref(x) : (ppq_tensor){ 0 };
         ppq_status st = active ? quantize(r, op, op->tqc_in[k], true, &a->in[k]) : PPQ_OK;
@@ -542,8 +520,7 @@ static ppq_status open_subgraphs(run *r, const ppq_op *op, ppq_kernel_ctx *c)
     op_slot *s = &r->e->slots[op->id];
     pthread_mutex_lock(&s->lock);
     const ppq_status st =
-        s->subgraphs ? PPQ_OK
-                     : ppq_subgraphs_create(r->e->g, op, &r->e->o, &s->subgraphs, r->d);
+        s->subgraphs ? PPQ_OK : ppq_subgraphs_create(r->e->g, op, &r->e->o, &s->subgraphs, r->d);
     c->subgraphs = s->subgraphs;
     pthread_mutex_unlock(&s->lock);
     PPQ_TRY(st);
@@ -591,8 +568,8 @@ static ppq_status store_outputs(run *r, const ppq_op *op, args *a)
     for (int32_t k = 0; k < op->n_out; k++) {
         if (!op->out[k])
             continue;
-        const bool active = r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_out &&
-                            ppq_tqc_is_active(op->tqc_out[k]);
+        const bool active =
+            r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_out && ppq_tqc_is_active(op->tqc_out[k]);
         const bool watch = hooked(r, op, PPQ_OUT, k);
         ppq_tensor raw = watch ? ppq_tensor_ref(&a->out[k]) : (ppq_tensor){ 0 };
         ppq_status st = active ? quantize(r, op, op->tqc_out[k], watch, &a->out[k]) : PPQ_OK;
@@ -617,7 +594,7 @@ static void drop_value(value *v)
 
 static ppq_status run_op(run *r, const ppq_op *op)
 {
-    PPQ_TRY(check_arity(op, r->d));
+    PPQ_TRY(ppq_op_check_arity(op, r->d));
     args a = args_new(r->scratch, op);
     ppq_status st = fetch_inputs(r, op, &a);
     if (st == PPQ_OK)
@@ -649,8 +626,8 @@ static ppq_status check_feed(const ppq_var *v, const ppq_tensor *t, ppq_diag *d)
     for (int i = 0; fits && i < v->shape.rank; i++)
         fits = v->shape.dim[i] < 0 || v->shape.dim[i] == t->shape.dim[i];
     if (!fits)
-        return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' has shape %s, the model wants %s", v->name,
-                        ppq_shape_str(&t->shape, a, sizeof(a)),
+        return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' has shape %s, the model wants %s",
+                        v->name, ppq_shape_str(&t->shape, a, sizeof(a)),
                         ppq_shape_str(&v->shape, b, sizeof(b)));
     return PPQ_OK;
 }

@@ -30,37 +30,16 @@ static void skip_unneeded(ppq_plan *p)
     }
 }
 
-static ppq_status check_known(ppq_plan *p)
+static ppq_status check_known(const ppq_plan *p)
 {
     ppq_status st = PPQ_OK;
-    for (size_t i = 0; i < p->n_order; i++) {
-        const ppq_op *op = p->order[i];
-        if (op->def || p->done[op->id])
-            continue;
-        const char *near = ppq_op_def_nearest(op->type);
-        st = ppq_fail(p->d, PPQ_ERR_UNSUPPORTED, at_op(op),
-                      "op type %s%s%s is not known, so the model cannot be run%s%s%s", op->domain,
-                      op->domain[0] ? "::" : "", op->type, near ? " (nearest: " : "",
-                      near ? near : "", near ? ")" : "");
-    }
+    for (size_t i = 0; i < p->n_order; i++)
+        if (!p->done[p->order[i]->id] && ppq_op_check_known(p->order[i], p->d) != PPQ_OK)
+            st = PPQ_ERR_UNSUPPORTED;
     return st;
 }
 
 // ---- shapes ---------------------------------------------------------------------------------
-
-static ppq_status check_arity(const ppq_op *op, ppq_diag *d)
-{
-    const ppq_op_def *def = op->def;
-    bool fits = op->n_in >= def->in_min && (def->in_max < 0 || op->n_in <= def->in_max) &&
-                op->n_out >= def->out_min && (def->out_max < 0 || op->n_out <= def->out_max);
-    for (int32_t k = 0; fits && k < def->in_min; k++)
-        fits = op->in[k] != NULL;
-    return fits ? PPQ_OK
-                : ppq_fail(d, PPQ_ERR_MODEL, at_op(op),
-                           "%s has %d inputs and %d outputs, legal are %d to %d and %d to %d",
-                           op->type, op->n_in, op->n_out, def->in_min, def->in_max, def->out_min,
-                           def->out_max);
-}
 
 static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
 {
@@ -167,7 +146,7 @@ static ppq_status infer_all(ppq_plan *p)
     for (size_t i = 0; i < p->n_order && st == PPQ_OK; i++) {
         if (p->done[p->order[i]->id])
             continue;
-        st = check_arity(p->order[i], p->d);
+        st = ppq_op_check_arity(p->order[i], p->d);
         if (st == PPQ_OK)
             st = infer_op(p, p->order[i], a);
         if (st == PPQ_OK)

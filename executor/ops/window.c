@@ -335,3 +335,17 @@ int64_t ppq_window_taps_transposed(const ppq_window *w, const int64_t *at, ppq_t
         r[i] = transposed_range(w, i, at[i]);
     return list_taps(w, r, taps);
 }
+
+ppq_window ppq_window_as_image(const ppq_window *w)
+{
+    if (w->n != 1)
+        return *w;
+    return (ppq_window){ .n = 2,
+                         .in = { 1, w->in[0] },
+                         .out = { 1, w->out[0] },
+                         .kernel = { 1, w->kernel[0] },
+                         .stride = { 1, w->stride[0] },
+                         .dilation = { 1, w->dilation[0] },
+                         .pad_lo = { 0, w->pad_lo[0] },
+                         .pad_hi = { 0, w->pad_hi[0] } };
+}

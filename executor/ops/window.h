@@ -38,6 +38,9 @@ static inline int64_t ppq_window_extent(const ppq_window *w, int d)
     return (w->kernel[d] - 1) * w->dilation[d] + 1;
 }
 
+// The same window over two dimensions: one dimension is an image of height 1. w->n is 1 or 2.
+ppq_window ppq_window_as_image(const ppq_window *w);
+
 // The i in [0, count) with 0 <= i * stride + offset < limit are [*lo, *hi).
 void ppq_span(int64_t offset, int64_t stride, int64_t count, int64_t limit, int64_t *lo,
               int64_t *hi);

@@ -40,15 +40,15 @@ static bool window(const ppq_op *op, const ppq_shape *x, ppq_window *w)
 
 static void fill(const ppq_window *w, ppq_q8_pool *k)
 {
+    const ppq_window image = ppq_window_as_image(w);
     for (int i = 0; i < 2; i++) {
-        const int from = i - (2 - w->n); // one dimension is an image of height 1
-        k->src_size[i] = from < 0 ? 1 : w->in[from];
-        k->dst_size[i] = from < 0 ? 1 : w->out[from];
-        k->kernel[i] = from < 0 ? 1 : w->kernel[from];
-        k->stride[i] = from < 0 ? 1 : w->stride[from];
-        k->dilation[i] = from < 0 ? 1 : w->dilation[from];
-        k->pad_lo[i] = from < 0 ? 0 : w->pad_lo[from];
-        k->pad_hi[i] = from < 0 ? 0 : w->pad_hi[from];
+        k->src_size[i] = image.in[i];
+        k->dst_size[i] = image.out[i];
+        k->kernel[i] = image.kernel[i];
+        k->stride[i] = image.stride[i];
+        k->dilation[i] = image.dilation[i];
+        k->pad_lo[i] = image.pad_lo[i];
+        k->pad_hi[i] = image.pad_hi[i];
     }
 }
 

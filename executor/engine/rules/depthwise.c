@@ -47,14 +47,14 @@ static int32_t on_grid(const ppq_grid *g, float x)
 
 static void fill_window(const ppq_window *w, ppq_depthwise_desc *d)
 {
+    const ppq_window image = ppq_window_as_image(w);
     for (int i = 0; i < 2; i++) {
-        const int from = i - (2 - w->n); // one dimension is an image of height 1
-        d->src_size[i] = from < 0 ? 1 : w->in[from];
-        d->dst_size[i] = from < 0 ? 1 : w->out[from];
-        d->kernel[i] = from < 0 ? 1 : w->kernel[from];
-        d->stride[i] = from < 0 ? 1 : w->stride[from];
-        d->dilation[i] = from < 0 ? 1 : w->dilation[from];
-        d->pad_lo[i] = from < 0 ? 0 : w->pad_lo[from];
+        d->src_size[i] = image.in[i];
+        d->dst_size[i] = image.out[i];
+        d->kernel[i] = image.kernel[i];
+        d->stride[i] = image.stride[i];
+        d->dilation[i] = image.dilation[i];
+        d->pad_lo[i] = image.pad_lo[i];
     }
 }
 
