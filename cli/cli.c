@@ -205,7 +205,7 @@ int cli_parse(cli *c, int (*option)(void *user, const cli_option *o, const char 
     }
 }
 
-// ---- messages and progress ----------------------------------------------------------------------
+// ---- messages and progress ------------------------------------------------------------------
 
 void cli_progress_end(cli *c)
 {

@@ -72,7 +72,7 @@ static int take_argument(void *user, const char *v)
     return cli_model_argument(&j->c, &j->m, v);
 }
 
-// ---- running -----------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 static void note_peak(job *j)
 {
@@ -295,7 +295,7 @@ static ppq_result run_all(job *j)
     return r;
 }
 
-// ---- profiles ----------------------------------------------------------------------------------
+// ---- profiles -------------------------------------------------------------------------------
 
 typedef struct kernel_sum {
     const char *kernel;
@@ -379,7 +379,7 @@ static void print_profile(const model *m)
     free(k);
 }
 
-// ---- text --------------------------------------------------------------------------------------
+// ---- text -----------------------------------------------------------------------------------
 
 static const char *yes_no(bool b)
 {
@@ -449,7 +449,7 @@ static void print_plans(const job *j)
     printf("peak memory of the process: %.1f MB\n", j->peak_memory / 1e6);
 }
 
-// ---- JSON --------------------------------------------------------------------------------------
+// ---- JSON -----------------------------------------------------------------------------------
 
 static void json_machine(cli_json *w, const cli_machine *m)
 {
@@ -555,7 +555,7 @@ static void json_model(cli_json *w, const job *j, model *m)
     cli_json_close(w, '}');
 }
 
-// ---- all ---------------------------------------------------------------------------------------
+// ---- all ------------------------------------------------------------------------------------
 
 static void print_results(job *j)
 {

@@ -80,7 +80,7 @@ static void progress(void *user, const char *phase, int64_t done, int64_t total)
     cb.progress(cb.user, phase, done, total);
 }
 
-// ---- options -----------------------------------------------------------------------------------
+// ---- options --------------------------------------------------------------------------------
 
 static int take_format(job *j, const cli_option *o, const char *v, ppq_box_format *out)
 {
@@ -214,7 +214,7 @@ static int check(job *j)
     return take_classes(j) == CLI_OPTION ? CLI_END : CLI_ERROR;
 }
 
-// ---- running -----------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 // One run and its score.
 static ppq_result run_once(ppq_net *net, ppq_samples *samples, ppq_score *score, int64_t run,
@@ -297,7 +297,7 @@ static ppq_result run_all(job *j)
     return r;
 }
 
-// ---- results -----------------------------------------------------------------------------------
+// ---- results --------------------------------------------------------------------------------
 
 // Of metric k to the first row's.
 static double difference(const job *j, const row *r, size_t k)

@@ -96,7 +96,7 @@ static ppq_array *new_arrays(size_t n)
     return a;
 }
 
-// ---- one run -----------------------------------------------------------------------------------
+// ---- one run --------------------------------------------------------------------------------
 
 static ppq_result load_inputs(job *j, const ppq_net *net, ppq_array *in)
 {
@@ -175,7 +175,7 @@ static void print_array(const char *name, const ppq_array *a)
     printf("\n");
 }
 
-// ---- comparing ---------------------------------------------------------------------------------
+// ---- comparing ------------------------------------------------------------------------------
 
 enum { FLOAT32 = 1, UINT8 = 2, INT8 = 3 };
 
@@ -337,7 +337,7 @@ static ppq_result run_model(job *j)
     return r;
 }
 
-// ---- ONNX test folders -------------------------------------------------------------------------
+// ---- ONNX test folders ----------------------------------------------------------------------
 
 static double element(const ppq_array *a, size_t i, bool *known)
 {

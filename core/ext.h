@@ -7,7 +7,7 @@
 // The interfaces of everything that is a list entry: dispatchers, observers, platforms,
 // exporters. Each is a const struct in a file of its own; registries are link-time arrays.
 
-// ---- scheduler/: where every op runs ---------------------------------------------------------
+// ---- scheduler/: where every op runs --------------------------------------------------------
 
 typedef struct ppq_dispatcher {
     const char *name, *summary;
@@ -19,7 +19,7 @@ typedef struct ppq_dispatcher {
 
 extern const ppq_dispatcher *const ppq_builtin_dispatchers[]; // NULL-terminated
 
-// ---- quantizer/observers/: statistics -> scale and offset ------------------------------------
+// ---- quantizer/observers/: statistics -> scale and offset -----------------------------------
 
 // What an observer sees of a tensor: bounded memory, merged by integer addition and min/max, so
 // the result does not depend on the order of the samples or on the number of threads.
@@ -35,7 +35,7 @@ typedef struct ppq_observer {
 
 extern const ppq_observer *const ppq_builtin_observers[]; // NULL-terminated
 
-// ---- quantizer/platforms/: a target is data --------------------------------------------------
+// ---- quantizer/platforms/: a target is data -------------------------------------------------
 
 typedef enum ppq_align {
     PPQ_ALIGN_NONE,
@@ -79,7 +79,7 @@ typedef struct ppq_platform {
 
 extern const ppq_platform *const ppq_builtin_platforms[]; // NULL-terminated
 
-// ---- exporter/: const graph in, files out ----------------------------------------------------
+// ---- exporter/: const graph in, files out ---------------------------------------------------
 
 typedef struct ppq_export_env {
     const ppq_graph *graph; // quantized

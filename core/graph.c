@@ -467,7 +467,7 @@ int64_t ppq_graph_symbol(ppq_graph *g, const char *name)
     return PPQ_DIM_SYMBOL(g->n_symbols++);
 }
 
-// ---- attributes --------------------------------------------------------------------------------
+// ---- attributes -----------------------------------------------------------------------------
 
 const ppq_attr *ppq_op_attr(const ppq_op *op, const char *name)
 {
@@ -611,7 +611,7 @@ void ppq_op_remove_attr(ppq_op *op, const char *name)
     }
 }
 
-// ---- constants ---------------------------------------------------------------------------------
+// ---- constants ------------------------------------------------------------------------------
 
 static bool element_as_double(const ppq_tensor *t, int64_t i, double *out)
 {
@@ -679,7 +679,7 @@ ppq_tqc *ppq_graph_new_tqc(ppq_graph *g, const ppq_qfmt *fmt)
     return t;
 }
 
-// ---- clone -------------------------------------------------------------------------------------
+// ---- clone ----------------------------------------------------------------------------------
 
 static ppq_blob copy_blob(ppq_graph *g, ppq_blob b)
 {

@@ -5,7 +5,7 @@
 #include "core/diag.h"
 #include "core/io.h"
 
-// ---- reading -----------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------
 
 typedef enum ppq_json_kind {
     PPQ_JSON_NULL,
@@ -30,7 +30,7 @@ PPQ_NODISCARD ppq_status ppq_json_parse(const char *text, size_t n, const char *
                                         const ppq_json **out, ppq_diag *d);
 const ppq_json *ppq_json_get(const ppq_json *object, const char *key); // NULL if absent
 
-// ---- writing -----------------------------------------------------------------------------------
+// ---- writing --------------------------------------------------------------------------------
 
 // Writes text in the order of the calls, indented by two spaces. Numbers are the shortest that
 // read back as the same float; a float always has a '.' or an exponent, so that readers that go by

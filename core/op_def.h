@@ -142,7 +142,7 @@ static inline bool ppq_op_has_trait(const ppq_op *op, ppq_trait t)
 ppq_plane ppq_op_in_plane(const ppq_op *op, int slot);
 ppq_plane ppq_op_out_plane(const ppq_op *op, int slot);
 
-// ---- helpers for op files --------------------------------------------------------------------
+// ---- helpers for op files -------------------------------------------------------------------
 
 ppq_status ppq_infer_fail(ppq_infer_ctx *c, const char *fmt, ...) PPQ_PRINTF(2, 3);
 ppq_status ppq_kernel_fail(ppq_kernel_ctx *c, ppq_status code, const char *fmt, ...)

@@ -346,8 +346,7 @@ static ppq_status copy_strings(ppq_tensor *t)
     return PPQ_OK;
 }
 
-// ---- containers
-// ----------------------------------------------------------------------------------
+// ---- containers -----------------------------------------------------------------------------
 
 static bool may_hold(ppq_dtype container, const ppq_tensor *item)
 {

@@ -60,8 +60,7 @@ static ppq_loc at_op(const ppq_op *op)
     return (ppq_loc){ .stage = "run", .op = op->name };
 }
 
-// ---- creation
-// ------------------------------------------------------------------------------------
+// ---- creation -------------------------------------------------------------------------------
 
 // Marks what the outputs need; dead branches are not run.
 static void mark_needed(const ppq_graph *g, ppq_op **order, size_t n, bool *needed)
@@ -161,7 +160,7 @@ const char *ppq_exec_kernel_name(const ppq_exec *e, uint32_t id)
     return !s->ran ? "" : s->last ? s->last->name : "plain";
 }
 
-// ---- one op ------------------------------------------------------------------------------------
+// ---- one op ---------------------------------------------------------------------------------
 
 // The inputs of an op as it will see them. Tensors are owned (one reference each).
 typedef struct args {
@@ -289,7 +288,7 @@ ppq_status ppq_op_eval(const ppq_op *op, int64_t opset, const ppq_tensor *const 
     return st;
 }
 
-// ---- choosing a kernel -------------------------------------------------------------------------
+// ---- choosing a kernel ----------------------------------------------------------------------
 
 static bool same_spec(const ppq_op *op, const prepared *p, const args *a)
 {
@@ -378,7 +377,7 @@ static prepared *lookup(ppq_exec *e, const ppq_op *op, int64_t opset, const args
     return p;
 }
 
-// ---- running -----------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 static bool hooked(const run *r, const ppq_op *op, ppq_side side, int slot)
 {

@@ -17,8 +17,7 @@ PPQ_NODISCARD ppq_status ppq_subgraphs_create(const ppq_graph *outer, const ppq_
                                               ppq_diag *d);
 void ppq_subgraphs_destroy(ppq_subgraphs *s); // NULL is fine
 
-// ---- for op files
-// --------------------------------------------------------------------------------
+// ---- for op files ---------------------------------------------------------------------------
 
 // The graph in attribute `attr`; fails when there is none or no executor runs the op.
 PPQ_NODISCARD ppq_status ppq_subgraph_find(ppq_kernel_ctx *c, const char *attr,

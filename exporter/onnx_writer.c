@@ -69,7 +69,7 @@ ppq_status ppq_onnx_write_bytes(const ppq_graph *g, void **bytes, size_t *n, ppq
     return PPQ_OK;
 }
 
-// ---- files -------------------------------------------------------------------------------------
+// ---- files ----------------------------------------------------------------------------------
 
 // Gathers small pieces, of which a model has thousands, into fewer writes.
 struct buffered {

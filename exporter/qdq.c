@@ -102,7 +102,7 @@ static ppq_status add_pair(writer *w, const ppq_tqc *t, ppq_var *x, const char *
     return add_linear(w, "DequantizeLinear", t, q, base, into, out);
 }
 
-// ---- constants ----------------------------------------------------------------------------------
+// ---- constants ------------------------------------------------------------------------------
 
 static ppq_status quantize_constant(writer *w, ppq_op *op, int32_t k)
 {
@@ -133,7 +133,7 @@ static ppq_status quantize_constants(writer *w, ppq_op *op)
     return PPQ_OK;
 }
 
-// ---- activations --------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 // Whether clamping to [lo, hi] before quantizing changes nothing: both bounds lie at or beyond the
 // ends of the integer range.
@@ -268,7 +268,7 @@ static ppq_status quantize_edges(writer *w, ppq_var *v)
     return st;
 }
 
-// ---- the whole graph ----------------------------------------------------------------------------
+// ---- the whole graph ------------------------------------------------------------------------
 
 static ppq_status insert_pairs(writer *w, ppq_op **order, size_t n)
 {

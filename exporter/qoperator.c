@@ -70,7 +70,7 @@ static const rule *rule_of(const ppq_op *op)
     return NULL;
 }
 
-// ---- what may be taken in -----------------------------------------------------------------------
+// ---- what may be taken in -------------------------------------------------------------------
 
 static bool is_byte(ppq_dtype dt)
 {
@@ -132,7 +132,7 @@ static bool scales_fit(const ppq_op *b, int axis)
     return n_scales(b) == 1 || (b->in[0]->shape.rank == 2 && ppq_op_attr_int(b, "axis", 1) == axis);
 }
 
-// ---- building -----------------------------------------------------------------------------------
+// ---- building -------------------------------------------------------------------------------
 
 typedef struct rewriter {
     ppq_graph *g;
@@ -183,7 +183,7 @@ static void become(rewriter *w, ppq_op *op, const char *domain, const char *type
     w->microsoft |= domain[0] != 0;
 }
 
-// ---- biases -------------------------------------------------------------------------------------
+// ---- biases ---------------------------------------------------------------------------------
 
 static bool read_bias(const ppq_op *op, int32_t k, int64_t n, double *out)
 {
@@ -261,7 +261,7 @@ static ppq_var *make_float_bias(rewriter *w, const ppq_op *op, int32_t k, int64_
     return ppq_graph_add_const(w->g, ppq_arena_printf(w->g->arena, "%s_bias", op->name), &t);
 }
 
-// ---- one op -------------------------------------------------------------------------------------
+// ---- one op ---------------------------------------------------------------------------------
 
 static void rewrite_conv(rewriter *w, ppq_op *op, const rule *r)
 {
@@ -456,7 +456,7 @@ static void rewrite_op(rewriter *w, ppq_op *op)
     }
 }
 
-// ---- activations --------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 // The bounds of a Relu or Clip as integers of the grid of `q`. False for other ops.
 static bool integer_bounds(const ppq_op *act, const ppq_op *q, int32_t bound[2])
@@ -522,7 +522,7 @@ static void clamp_integers(rewriter *w, ppq_op *act)
     become(w, act, ONNX, "Clip");
 }
 
-// ---- the whole graph ----------------------------------------------------------------------------
+// ---- the whole graph ------------------------------------------------------------------------
 
 // A DQ straight into a Q of the same grid.
 static void drop_pair(rewriter *w, ppq_op *q)

@@ -38,7 +38,7 @@ static bool is_blank(const char *s)
 // More than any model has; they bound what is searched one by one.
 enum { MAX_SYMBOLS = 16384, MAX_ATTRS = 1024, MAX_SUBGRAPHS = 64 };
 
-// ---- what the graph's own fields do not hold ---------------------------------------------------
+// ---- what the graph's own fields do not hold ------------------------------------------------
 
 static Onnx__TensorProto without_data(const Onnx__TensorProto *t)
 {
@@ -92,7 +92,7 @@ static ppq_blob node_extra(const ppq_build *b, const Onnx__NodeProto *node, cons
     return ppq_pack_blob(b->graph->arena, &e.base);
 }
 
-// ---- types -------------------------------------------------------------------------------------
+// ---- types ----------------------------------------------------------------------------------
 
 static ppq_status read_dim(const ppq_build *b, const Onnx__TensorShapeProto__Dimension *d,
                            const ppq_site *s, int64_t *out)
@@ -183,7 +183,7 @@ static ppq_status set_type(const ppq_build *b, ppq_var *v, const Onnx__ValueInfo
     return PPQ_OK;
 }
 
-// ---- constants ---------------------------------------------------------------------------------
+// ---- constants ------------------------------------------------------------------------------
 
 static bool is_defined(const ppq_var *v)
 {
@@ -259,7 +259,7 @@ static ppq_status add_inputs(const ppq_build *b, const Onnx__GraphProto *p)
     return PPQ_OK;
 }
 
-// ---- attributes --------------------------------------------------------------------------------
+// ---- attributes -----------------------------------------------------------------------------
 
 static ppq_string copy_string(ppq_arena *a, ProtobufCBinaryData s)
 {
@@ -425,7 +425,7 @@ static ppq_status check_attr(const Onnx__NodeProto *node, size_t i, const ppq_si
     return PPQ_OK;
 }
 
-// ---- nodes -------------------------------------------------------------------------------------
+// ---- nodes ----------------------------------------------------------------------------------
 
 static const char *domain_of(const Onnx__NodeProto *n)
 {
@@ -613,7 +613,7 @@ static ppq_status add_nodes(const ppq_build *b, const Onnx__GraphProto *p)
     return PPQ_OK;
 }
 
-// ---- the graph ---------------------------------------------------------------------------------
+// ---- the graph ------------------------------------------------------------------------------
 
 static ppq_status add_outputs(const ppq_build *b, const Onnx__GraphProto *p)
 {

@@ -53,7 +53,7 @@ static char *mut(const char *s)
     return (char *) (uintptr_t) s;
 }
 
-// ---- pieces ------------------------------------------------------------------------------------
+// ---- pieces ---------------------------------------------------------------------------------
 
 static void push(ppq_pieces *p, const void *data, size_t n)
 {
@@ -109,7 +109,7 @@ static void *unpack_blob(struct enc *e, ppq_blob b, const ProtobufCMessageDescri
     return m;
 }
 
-// ---- tensors -----------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------
 
 static ProtobufCBinaryData binary(ppq_string s)
 {
@@ -185,7 +185,7 @@ static ppq_status encode_initializer(struct enc *e, const ppq_var *v)
     return PPQ_OK;
 }
 
-// ---- attributes --------------------------------------------------------------------------------
+// ---- attributes -----------------------------------------------------------------------------
 
 static void fill_attr_tensor(struct enc *e, const ppq_tensor *t, Onnx__AttributeProto *m)
 {
@@ -300,7 +300,7 @@ static ppq_status rename_captures(struct enc *e, const ppq_op *op, const Onnx__N
     return st;
 }
 
-// ---- nodes -------------------------------------------------------------------------------------
+// ---- nodes ----------------------------------------------------------------------------------
 
 static char **var_names(struct enc *e, ppq_var *const *vars, int32_t n)
 {
@@ -343,7 +343,7 @@ static ppq_status encode_op(struct enc *e, const ppq_op *op)
     return PPQ_OK;
 }
 
-// ---- types -------------------------------------------------------------------------------------
+// ---- types ----------------------------------------------------------------------------------
 
 typedef Onnx__TensorShapeProto__Dimension dim_proto;
 
@@ -435,7 +435,7 @@ static ppq_status encode_type(struct enc *e, unsigned tag, const ppq_var *v)
     return PPQ_OK;
 }
 
-// ---- graph and model ---------------------------------------------------------------------------
+// ---- graph and model ------------------------------------------------------------------------
 
 static ppq_status encode_graph(struct enc *e, int32_t n_inputs)
 {

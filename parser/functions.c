@@ -104,7 +104,7 @@ static ppq_status too_large(const struct inliner *in)
                          "its functions expand to more than %zu bytes of nodes", in->mem->limit);
 }
 
-// ---- names -------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------
 
 static void take_name(const struct inliner *in, char *name)
 {
@@ -165,7 +165,7 @@ static char *rename_name(const struct call *c, const struct scope *scope, const 
     return to;
 }
 
-// ---- bodies ------------------------------------------------------------------------------------
+// ---- bodies ---------------------------------------------------------------------------------
 
 static const Onnx__AttributeProto *find_attr(Onnx__AttributeProto *const *attrs, size_t n,
                                              const char *name)
@@ -268,7 +268,7 @@ static ppq_status import_domains(const struct inliner *in, const Onnx__FunctionP
     return PPQ_OK;
 }
 
-// ---- calls -------------------------------------------------------------------------------------
+// ---- calls ----------------------------------------------------------------------------------
 
 static ppq_status expand_node(struct inliner *in, Onnx__NodeProto *n, struct node_list *out);
 
@@ -380,7 +380,7 @@ static ppq_status expand_graph(struct inliner *in, Onnx__GraphProto *g)
     return PPQ_OK;
 }
 
-// ---- functions ---------------------------------------------------------------------------------
+// ---- functions ------------------------------------------------------------------------------
 
 static ppq_status index_functions(struct inliner *in)
 {

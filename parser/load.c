@@ -7,7 +7,7 @@
 #include "parser/opset.h"
 #include "parser/wire.h"
 
-// ---- payloads back into the unpacked messages --------------------------------------------------
+// ---- payloads back into the unpacked messages -----------------------------------------------
 
 static void restore(const ppq_wire *w, Onnx__TensorProto *t)
 {
@@ -47,7 +47,7 @@ static void restore_graph(const ppq_wire *w, const Onnx__GraphProto *g)
         }
 }
 
-// ---- the model ---------------------------------------------------------------------------------
+// ---- the model ------------------------------------------------------------------------------
 
 static ppq_status read_opsets(ppq_graph *g, Onnx__ModelProto *m, const ppq_site *s)
 {

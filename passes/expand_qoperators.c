@@ -52,7 +52,7 @@ static bool is_of(const ppq_op *op, const char *type)
     return strcmp(op->domain, MICROSOFT) == 0 && strcmp(op->type, type) == 0;
 }
 
-// ---- grids --------------------------------------------------------------------------------------
+// ---- grids ----------------------------------------------------------------------------------
 
 // Scale and zero point of integers, both constant; `zero` NULL means 0. One of each, or one per
 // slice of `axis`.
@@ -122,7 +122,7 @@ static const grid *grid_of(const rewriter *w, const ppq_var *v)
     return v && v->id < w->n_vars && w->of[v->id].scale ? &w->of[v->id] : NULL;
 }
 
-// ---- building -----------------------------------------------------------------------------------
+// ---- building -------------------------------------------------------------------------------
 
 static ppq_op *add_op(rewriter *w, const char *type, const char *name, const char *what, int n_in)
 {
@@ -222,7 +222,7 @@ static ppq_op *append(rewriter *w, ppq_op *op, const char *type, int32_t n_in)
     return next;
 }
 
-// ---- operators that carry their scales ----------------------------------------------------------
+// ---- operators that carry their scales ------------------------------------------------------
 
 // The axis along which the second operand may have scales of its own; -1: none.
 static int weight_axis(const ppq_op *op, const rule *r)
@@ -334,7 +334,7 @@ static ppq_status expand(rewriter *w, ppq_op *op, const rule *r)
     return n < 1 || op->n_in != 2 + 3 * n ? PPQ_OK : expand_args(w, op, r, arg, n, &y);
 }
 
-// ---- FusedConv ----------------------------------------------------------------------------------
+// ---- FusedConv ------------------------------------------------------------------------------
 
 static ppq_status put_scalar(rewriter *w, ppq_op *op, int32_t slot, float v)
 {
@@ -392,7 +392,7 @@ static ppq_status expand_fused_conv(rewriter *w, ppq_op *op)
     return PPQ_OK;
 }
 
-// ---- operators on the integers in between -------------------------------------------------------
+// ---- operators on the integers in between ---------------------------------------------------
 
 static bool is_data(const ppq_op *op, int32_t k)
 {
@@ -503,7 +503,7 @@ static ppq_status expand_integer_op(rewriter *w, ppq_op *op)
     return PPQ_OK;
 }
 
-// ---- the whole graph ----------------------------------------------------------------------------
+// ---- the whole graph ------------------------------------------------------------------------
 
 static ppq_status rewrite_op(rewriter *w, ppq_op *op)
 {

@@ -64,7 +64,7 @@ void ppq_forward_message(void *user, const ppq_diag_item *i)
         cb->message(cb->user, &m);
 }
 
-// ---- lists --------------------------------------------------------------------------------------
+// ---- lists ----------------------------------------------------------------------------------
 
 #define ENTRY(list)                                                        \
     do {                                                                   \
@@ -144,7 +144,7 @@ ppq_entry_option ppq_list_option(ppq_kind kind, size_t i, size_t k)
     return out;
 }
 
-// ---- texts --------------------------------------------------------------------------------------
+// ---- texts ----------------------------------------------------------------------------------
 
 ppq_result ppq_text_save(const ppq_callbacks *cb, const char *path, const char *text)
 {
@@ -201,7 +201,7 @@ ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option
     return r;
 }
 
-// ---- jobs ---------------------------------------------------------------------------------------
+// ---- jobs -----------------------------------------------------------------------------------
 
 struct ppq_job {
     ppq_callbacks cb;

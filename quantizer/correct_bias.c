@@ -23,7 +23,7 @@ struct ppq_means {
     sums *by_sample; // [n][n_ops]
 };
 
-// ---- which ops ----------------------------------------------------------------------------------
+// ---- which ops ------------------------------------------------------------------------------
 
 // The op that holds the bias of a product, and the slot; NULL when there is none.
 static ppq_op *bias_holder(const ppq_op *op, int32_t *slot)
@@ -50,7 +50,7 @@ static bool correctable(const ppq_op *op)
            bias_holder(op, &slot) != NULL;
 }
 
-// ---- means --------------------------------------------------------------------------------------
+// ---- means ----------------------------------------------------------------------------------
 
 ppq_means *ppq_means_create(const ppq_graph *g, int64_t n)
 {
@@ -184,7 +184,7 @@ static double *mean_of(const ppq_means *m, const ppq_op *op, int64_t *channels)
     return mean;
 }
 
-// ---- correcting ---------------------------------------------------------------------------------
+// ---- correcting -----------------------------------------------------------------------------
 
 // out[o] = sum over inputs of w times the input's mean.
 static bool project(const ppq_op *op, const ppq_tensor *w, const double *mean, int64_t channels,
@@ -268,7 +268,7 @@ ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, ppq_diag *d)
     return PPQ_OK;
 }
 
-// ---- activations --------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 typedef struct job {
     ppq_means *m;

@@ -30,7 +30,7 @@ const ppq_dispatcher *ppq_dispatcher_find(const char *name)
     return NULL;
 }
 
-// ---- places --------------------------------------------------------------------------------------
+// ---- places ---------------------------------------------------------------------------------
 
 static bool listed(const char *const *list, const char *type)
 {
@@ -213,7 +213,7 @@ ppq_status ppq_place_ops(ppq_graph *g, const ppq_platform *p, const ppq_settings
     return st;
 }
 
-// ---- TQCs ----------------------------------------------------------------------------------------
+// ---- TQCs -----------------------------------------------------------------------------------
 
 typedef struct slot {
     ppq_qfmt fmt;

@@ -57,7 +57,7 @@ ppq_box ppq_box_from(ppq_box_order order, const float *v)
     return b;
 }
 
-// ---- names -------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------
 
 static const char *base_of(const char *path)
 {
@@ -129,7 +129,7 @@ static ppq_status check_count(reader *r, int64_t n)
                     r->path, (long long) n, (long long) r->l->n);
 }
 
-// ---- text --------------------------------------------------------------------------------------
+// ---- text -----------------------------------------------------------------------------------
 
 enum { MAX_WORDS = 8 };
 
@@ -194,7 +194,7 @@ static ppq_status read_lines(reader *r, const char *path, void *user,
     return st;
 }
 
-// ---- classes -----------------------------------------------------------------------------------
+// ---- classes --------------------------------------------------------------------------------
 
 typedef struct class_lines {
     int64_t n, n_known;
@@ -283,7 +283,7 @@ static ppq_status read_classes(reader *r)
     return ends_with(r->path, ".npy") ? classes_of_npy(r) : classes_of_text(r);
 }
 
-// ---- folders -----------------------------------------------------------------------------------
+// ---- folders --------------------------------------------------------------------------------
 
 static int visible(const struct dirent *e)
 {
@@ -327,7 +327,7 @@ static ppq_status is_folder(reader *r, bool *out)
     return PPQ_OK;
 }
 
-// ---- tensors -----------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------
 
 static ppq_status files_of_rows(reader *r)
 {
@@ -380,7 +380,7 @@ static ppq_status read_files(reader *r)
     return ppq_fail(r->d, PPQ_ERR_DATA, here, "'%s' is neither a folder nor an .npy file", r->path);
 }
 
-// ---- boxes -------------------------------------------------------------------------------------
+// ---- boxes ----------------------------------------------------------------------------------
 
 // Class and four numbers from word `at` on.
 static ppq_status box_line(reader *r, const line *l, int at, int64_t sample)
@@ -452,7 +452,7 @@ static ppq_status read_boxes(reader *r)
     return check_names(r, (int64_t) r->l->n_boxes);
 }
 
-// ---- all ---------------------------------------------------------------------------------------
+// ---- all ------------------------------------------------------------------------------------
 
 static ppq_status read_kind(reader *r, ppq_label_kind kind)
 {

@@ -22,7 +22,7 @@ static ppq_status check_label(int64_t label, int64_t classes, const char *what, 
                     (long long) label, (long long) classes - 1);
 }
 
-// ---- classification ----------------------------------------------------------------------------
+// ---- classification -------------------------------------------------------------------------
 
 ppq_status ppq_metric_rank(const float *scores, int64_t n, int64_t label, const char *what,
                            int64_t *rank, ppq_diag *d)
@@ -37,7 +37,7 @@ ppq_status ppq_metric_rank(const float *scores, int64_t n, int64_t label, const 
     return PPQ_OK;
 }
 
-// ---- segmentation ------------------------------------------------------------------------------
+// ---- segmentation ---------------------------------------------------------------------------
 
 ppq_status ppq_metric_classes(const float *scores, int64_t classes, int64_t positions,
                               const char *what, int32_t *out, ppq_diag *d)
@@ -100,7 +100,7 @@ double ppq_metric_position_accuracy(const int64_t *confusion, int64_t classes)
     return all ? (double) right / (double) all : 0;
 }
 
-// ---- detection ---------------------------------------------------------------------------------
+// ---- detection ------------------------------------------------------------------------------
 
 static double side(float low, float high)
 {
@@ -281,7 +281,7 @@ ppq_status ppq_metric_average_precision(ppq_box *found, size_t n_found, ppq_box 
     return PPQ_OK;
 }
 
-// ---- regression --------------------------------------------------------------------------------
+// ---- regression -----------------------------------------------------------------------------
 
 ppq_status ppq_metric_error_add(ppq_metric_error *e, const float *got, const float *expected,
                                 int64_t n, const char *what, ppq_diag *d)

@@ -6,13 +6,13 @@
 // How good results are: pure functions of numbers. A NaN among results is PPQ_ERR_NUMERIC, a label
 // out of range PPQ_ERR_DATA. `what` names results and labels in messages: "sample 'a.png'".
 
-// ---- classification ----------------------------------------------------------------------------
+// ---- classification -------------------------------------------------------------------------
 
 // How many of n scores are ahead of the label's: those larger, and equal ones before it. 0: top-1.
 PPQ_NODISCARD ppq_status ppq_metric_rank(const float *scores, int64_t n, int64_t label,
                                          const char *what, int64_t *rank, ppq_diag *d);
 
-// ---- segmentation ------------------------------------------------------------------------------
+// ---- segmentation ---------------------------------------------------------------------------
 
 // The class of each position: of several planes [classes][positions] the first with the largest
 // score, of a single one whether it is above 0.5.
@@ -29,7 +29,7 @@ PPQ_NODISCARD ppq_status ppq_metric_confusion_add(const int32_t *found, const in
 double ppq_metric_mean_iou(const int64_t *confusion, int64_t classes);
 double ppq_metric_position_accuracy(const int64_t *confusion, int64_t classes);
 
-// ---- detection ---------------------------------------------------------------------------------
+// ---- detection ------------------------------------------------------------------------------
 
 // Corners in any unit, the same for found boxes and true ones. Reversed corners: an empty box.
 typedef struct ppq_box {
@@ -54,7 +54,7 @@ PPQ_NODISCARD ppq_status ppq_metric_average_precision(ppq_box *found, size_t n_f
                                                       ppq_box *truth, size_t n_truth,
                                                       ppq_average_precision *out, ppq_diag *d);
 
-// ---- regression --------------------------------------------------------------------------------
+// ---- regression -----------------------------------------------------------------------------
 
 typedef struct ppq_metric_error {
     double noise, signal, low, high; // sums of squares; range of what was expected

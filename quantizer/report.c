@@ -11,7 +11,7 @@
 // Layers that the summary names.
 enum { N_WORST = 5 };
 
-// ---- the closing summary ------------------------------------------------------------------------
+// ---- the closing summary --------------------------------------------------------------------
 
 static void list_types(ppq_buf *b, const ppq_tally *t)
 {
@@ -220,7 +220,7 @@ size_t ppq_report_float_ops(const ppq_session *s, ppq_diag *d)
     return n;
 }
 
-// ---- ppq-inspect --------------------------------------------------------------------------------
+// ---- ppq-inspect ----------------------------------------------------------------------------
 
 // Multiply-accumulates of one op for known shapes; 0 where they are not.
 static double macs_of(const ppq_op *op)

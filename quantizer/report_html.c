@@ -35,8 +35,7 @@ static void left_out(const page *p, size_t shown, size_t all, const char *what)
                        shown, all, what);
 }
 
-// ---- what there is
-// -------------------------------------------------------------------------------
+// ---- what there is --------------------------------------------------------------------------
 
 static const char *or_default(const char *chosen, const char *platforms)
 {
@@ -140,8 +139,7 @@ static void write_forecast(const page *p)
                    f.n_quantize, f.n_dequantize, f.n_avoidable);
 }
 
-// ---- errors
-// --------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------
 
 // One bar per layer, as long as its SNR; the worst on top.
 static void draw_worst(const page *p)
@@ -220,8 +218,7 @@ static void write_errors(const page *p)
     layer_table(p);
 }
 
-// ---- activations
-// ---------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 // A picture's horizontal axis.
 typedef struct scale {
@@ -351,8 +348,7 @@ static void write_activations(const page *p)
     left_out(p, shown, n, "activations");
 }
 
-// ---- weights
-// -------------------------------------------------------------------------------------
+// ---- weights --------------------------------------------------------------------------------
 
 typedef struct weight {
     const ppq_op *op;
@@ -469,8 +465,7 @@ static void write_weights(const page *p)
     left_out(p, shown, n, "weights");
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------
+// ---- time -----------------------------------------------------------------------------------
 
 static void write_times(const page *p)
 {

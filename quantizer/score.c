@@ -40,7 +40,7 @@ static const ppq_box_order box_orders[] = {
     [PPQ_BOX_CXCYWH] = PPQ_BOX_ORDER_CENTRE_SIZE,
 };
 
-// ---- opening -----------------------------------------------------------------------------------
+// ---- opening --------------------------------------------------------------------------------
 
 static ppq_status find_output(ppq_score *s, const char *option, const char *name, size_t *at)
 {
@@ -103,7 +103,7 @@ void ppq_score_destroy(ppq_score *s)
     free(s);
 }
 
-// ---- one sample's part of an output ------------------------------------------------------------
+// ---- one sample's part of an output ---------------------------------------------------------
 
 typedef struct part {
     int dtype, rank;
@@ -183,7 +183,7 @@ static ppq_status refuse_shape(ppq_score *s, const part *p, const char *what, co
                     what, ppq_shape_str(&shape, b, sizeof(b)), expected);
 }
 
-// ---- classification ----------------------------------------------------------------------------
+// ---- classification -------------------------------------------------------------------------
 
 // The offset does not move labels that no model has anyway: the sum could overflow.
 static int64_t label_of(const ppq_score *s, int64_t sample)
@@ -207,7 +207,7 @@ static ppq_status add_classify(ppq_score *s, int64_t sample, const part *p, cons
     return PPQ_OK;
 }
 
-// ---- segmentation ------------------------------------------------------------------------------
+// ---- segmentation ---------------------------------------------------------------------------
 
 // Classes of one sample, a plane of height x width.
 typedef struct class_map {
@@ -331,7 +331,7 @@ static ppq_status add_segment(ppq_score *s, int64_t sample, part *p, const char 
     return st;
 }
 
-// ---- detection ---------------------------------------------------------------------------------
+// ---- detection ------------------------------------------------------------------------------
 
 static ppq_status push_box(ppq_score *s, const float *v, float score, int64_t class_id,
                            int64_t sample, const char *what)
@@ -433,7 +433,7 @@ static ppq_status add_detect(ppq_score *s, int64_t sample, const ppq_array *out,
     return PPQ_OK;
 }
 
-// ---- regression --------------------------------------------------------------------------------
+// ---- regression -----------------------------------------------------------------------------
 
 static ppq_status add_regress(ppq_score *s, int64_t sample, const part *p, const char *what)
 {
@@ -458,7 +458,7 @@ static ppq_status add_regress(ppq_score *s, int64_t sample, const part *p, const
     return st;
 }
 
-// ---- all ---------------------------------------------------------------------------------------
+// ---- all ------------------------------------------------------------------------------------
 
 static ppq_status add_sample(ppq_score *s, int64_t sample, const ppq_array *out, int64_t row,
                              int64_t rows)

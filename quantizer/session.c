@@ -138,7 +138,7 @@ ppq_status ppq_session_fix_shape(ppq_session *s, const char *input, const ppq_sh
         s->graph->n_inputs ? s->graph->inputs[0]->name : "", s->graph->n_inputs > 1 ? ", ..." : "");
 }
 
-// ---- the pipeline -------------------------------------------------------------------------------
+// ---- the pipeline ---------------------------------------------------------------------------
 
 static bool names(const ppq_strings *list, const char *name)
 {

@@ -6,7 +6,7 @@
 #include "core/quantfn.h"
 #include "exporter/qdq.h"
 
-// ---- counting -----------------------------------------------------------------------------------
+// ---- counting -------------------------------------------------------------------------------
 
 void ppq_tally_add(ppq_tally *t, const char *key, size_t n)
 {
@@ -87,7 +87,7 @@ ppq_weight_sizes ppq_weight_sizes_of(const ppq_graph *g)
     return s;
 }
 
-// ---- errors -------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------
 
 static int by_snr(const void *a, const void *b)
 {
@@ -115,7 +115,7 @@ ppq_layer_error *ppq_layer_errors(const ppq_session *s, bool all, ppq_arena *a, 
     return out;
 }
 
-// ---- forecast -----------------------------------------------------------------------------------
+// ---- forecast -------------------------------------------------------------------------------
 
 static void count_types(const ppq_graph *g, const ppq_forecast *f, ppq_arena *a, ppq_fused *out)
 {

@@ -120,7 +120,7 @@ ppq_op_set ppq_soi_receivers(const ppq_trace *t)
     return s;
 }
 
-// ---- path search ---------------------------------------------------------------------------------
+// ---- path search ----------------------------------------------------------------------------
 
 // Neighbours of an op in one direction, one call per edge.
 typedef struct walk {

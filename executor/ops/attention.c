@@ -92,8 +92,7 @@ static ppq_status infer(ppq_infer_ctx *c)
     return ppq_infer_out(c, SCORES, c->in_dtype[Q], &scores);
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 // What the heads have in common, and buffers for one of them.
 typedef struct work {

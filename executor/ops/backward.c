@@ -48,7 +48,7 @@ ppq_status ppq_backward_temp(ppq_kernel_ctx *k, const ppq_shape *s, ppq_tensor *
                            ppq_shape_str(s, text, sizeof(text)));
 }
 
-// ---- sums --------------------------------------------------------------------------------------
+// ---- sums -----------------------------------------------------------------------------------
 
 // Adds the row src[n] to sum[i * step].
 static void add_row(const float *src, int64_t n, double *sum, int64_t step)
@@ -129,7 +129,7 @@ ppq_status ppq_backward_sum(ppq_backward_ctx *c)
     return PPQ_OK;
 }
 
-// ---- moves -------------------------------------------------------------------------------------
+// ---- moves ----------------------------------------------------------------------------------
 
 ppq_status ppq_backward_copy(ppq_backward_ctx *c)
 {

@@ -26,7 +26,7 @@ PPQ_NODISCARD ppq_status ppq_backward_temp(ppq_kernel_ctx *k, const ppq_shape *s
 ppq_status ppq_sum_to(ppq_kernel_ctx *k, const float *src, const ppq_shape *from, double factor,
                       ppq_tensor *dst);
 
-// ---- whole backward passes -------------------------------------------------------------------
+// ---- whole backward passes ------------------------------------------------------------------
 
 // Operators that keep the elements of input 0 in their order.
 ppq_status ppq_backward_copy(ppq_backward_ctx *c);

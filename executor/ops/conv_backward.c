@@ -21,7 +21,7 @@ static ppq_conv_shape mirror(const ppq_conv_shape *s, const ppq_shape *x)
     return m;
 }
 
-// ---- data, as a convolution --------------------------------------------------------------------
+// ---- data, as a convolution -----------------------------------------------------------------
 
 // A convolution in pieces: samples, and blocks of groups when there are few samples.
 typedef struct pieces {
@@ -71,7 +71,7 @@ static ppq_status run_pieces(ppq_kernel_ctx *k, const ppq_conv_shape *s, const f
     return st;
 }
 
-// ---- windows in rows ---------------------------------------------------------------------------
+// ---- windows in rows ------------------------------------------------------------------------
 
 // A convolution that is not transposed, flattened. What its windows see of an input channel can be
 // laid out in rows as long as the channels of the output, one for each element of the kernel.
@@ -148,7 +148,7 @@ static ppq_status alloc_workers(ppq_kernel_ctx *k, const unrolled *u, int64_t n_
     return PPQ_OK;
 }
 
-// ---- data, as a matrix product -----------------------------------------------------------------
+// ---- data, as a matrix product --------------------------------------------------------------
 
 // Where rows of a channel are short, the transposed convolution spends its time between them. Then
 // the product of weights and gradient is calculated for all windows and added up afterwards.
@@ -196,7 +196,7 @@ static ppq_status run_product(ppq_kernel_ctx *k, const ppq_conv_shape *s, const 
     return PPQ_OK;
 }
 
-// ---- weights -----------------------------------------------------------------------------------
+// ---- weights --------------------------------------------------------------------------------
 
 // One unit of work is an input channel of a group: with what the windows see of it in rows, all
 // that remains are dot products.
@@ -289,7 +289,7 @@ static ppq_status run_weights(ppq_kernel_ctx *k, const ppq_conv_shape *s, const 
     return PPQ_OK;
 }
 
-// ---- the whole ---------------------------------------------------------------------------------
+// ---- the whole ------------------------------------------------------------------------------
 
 static void run_bias(const ppq_shape *y, const float *g, float *bias)
 {

@@ -6,7 +6,7 @@
 
 #include "executor/ops/types.h"
 
-// ---- small floats -------------------------------------------------------------------------------
+// ---- small floats ---------------------------------------------------------------------------
 
 // A binary float format below 32 bits. Without infinity the top exponent holds numbers.
 typedef struct small_float {
@@ -104,7 +104,7 @@ static uint32_t e8m0_encode(double v, ppq_convert_mode mode)
     return (uint32_t) PPQ_MAX(code, 0);
 }
 
-// ---- elements -----------------------------------------------------------------------------------
+// ---- elements -------------------------------------------------------------------------------
 
 static uint32_t sub_byte_get(const uint8_t *p, unsigned bits, int64_t i)
 {

@@ -65,8 +65,7 @@ void ppq_heads_fill_past(ppq_tensor *dst, const ppq_tensor *src, int64_t from, i
                    (size_t) (past * size) * sizeof(float));
 }
 
-// ---- what is added to the scores
-// -----------------------------------------------------------------
+// ---- what is added to the scores ------------------------------------------------------------
 
 void ppq_heads_mask_causal(ppq_heads *h)
 {
@@ -173,8 +172,7 @@ ppq_status ppq_heads_add_bias(ppq_kernel_ctx *c, ppq_heads *h, int slot)
     return PPQ_OK;
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 ppq_status ppq_heads_run(ppq_kernel_ctx *c, const ppq_heads *h)
 {

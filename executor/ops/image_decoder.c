@@ -47,8 +47,7 @@ static ppq_status reserve(const stream *s, int64_t width, int64_t height, unsign
     return PPQ_OK;
 }
 
-// ---- formats
-// -------------------------------------------------------------------------------------
+// ---- formats --------------------------------------------------------------------------------
 
 // libjpeg reports errors by calling a function that must not return.
 typedef struct trap {
@@ -212,8 +211,7 @@ static ppq_status decode(const stream *s)
                            "%s images are not supported, only JPEG, PNG, BMP, PGM and PPM", name);
 }
 
-// ---- the pixel format
-// ----------------------------------------------------------------------------
+// ---- the pixel format -----------------------------------------------------------------------
 
 // BT.601 luma in 16 bits.
 static ppq_status to_gray(ppq_kernel_ctx *c)

@@ -52,8 +52,7 @@ struct ppq_pattern {
     size_t *seen;                 // position + 1 at which a state was entered last
 };
 
-// ---- characters
-// ----------------------------------------------------------------------------------
+// ---- characters -----------------------------------------------------------------------------
 
 // The character at *at, which moves behind it.
 static uint32_t decode(ppq_string s, size_t *at)
@@ -94,8 +93,7 @@ static bool is_word(uint32_t c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-// ---- parsing
-// -------------------------------------------------------------------------------------
+// ---- parsing --------------------------------------------------------------------------------
 
 typedef struct flags {
     bool any_case, dot_newline, lines;
@@ -577,8 +575,7 @@ static node *parse_choice(parser *p)
     return n;
 }
 
-// ---- the program
-// ---------------------------------------------------------------------------------
+// ---- the program ----------------------------------------------------------------------------
 
 // How many instructions a tree needs; MAX_PROGRAM or more: too many. Rows and choices lean to the
 // left and may be long, so those are walked in a loop.
@@ -686,8 +683,7 @@ ppq_status ppq_pattern_compile(ppq_string pattern, ppq_arena *a, ppq_pattern **o
     return PPQ_OK;
 }
 
-// ---- matching
-// ------------------------------------------------------------------------------------
+// ---- matching -------------------------------------------------------------------------------
 
 // Around a position; NO_CODE beyond the text's ends.
 typedef struct place {

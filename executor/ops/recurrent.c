@@ -11,8 +11,7 @@
 #include "executor/ops/product.h"
 #include "executor/ops/real.h"
 
-// ---- activations
-// ---------------------------------------------------------------------------------
+// ---- activations ----------------------------------------------------------------------------
 
 #define GATE_FN(name, ...)                                                               \
     static void fn_##name(float *x, int64_t n, float alpha, float beta)                  \
@@ -125,8 +124,7 @@ void ppq_cell_activate(const ppq_cell *c, int g, const ppq_gate_fn *fn)
     ppq_cell_apply(c, c->gates + g * c->net->hidden, fn);
 }
 
-// ---- geometry
-// ------------------------------------------------------------------------------------
+// ---- geometry -------------------------------------------------------------------------------
 
 enum { X, W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLE };
 
@@ -231,8 +229,7 @@ ppq_status ppq_recurrent_infer(ppq_infer_ctx *c, const ppq_recurrent_type *type)
     return PPQ_OK;
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 // Where an element of the batch stands in the tensors, by the layout.
 static int64_t at_x(const ppq_recurrent *r, int64_t t, int64_t b)

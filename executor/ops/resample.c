@@ -125,8 +125,7 @@ static ppq_status make_filter(ppq_kernel_ctx *c, const ppq_resample *r, const pp
     return PPQ_OK;
 }
 
-// ---- averages
-// ------------------------------------------------------------------------------------
+// ---- averages -------------------------------------------------------------------------------
 
 // [outer, in, inner] -> [outer, out, inner]
 #define FILTER_AXIS(name, T)                                                                      \
@@ -233,8 +232,7 @@ fail:
     return st == PPQ_ERR_NOMEM ? ppq_kernel_fail(c, st, "cannot allocate a step's result") : st;
 }
 
-// ---- nearest
-// -------------------------------------------------------------------------------------
+// ---- nearest --------------------------------------------------------------------------------
 
 static void fill_outside(const filter *f, const ppq_resample_axis *a, const void *element,
                          ppq_tensor *y)
@@ -313,8 +311,7 @@ ppq_status ppq_resample_run(ppq_kernel_ctx *c, const ppq_resample *r, const ppq_
     return resample_average(c, r, axes, n_axes);
 }
 
-// ---- gradients
-// -----------------------------------------------------------------------------------
+// ---- gradients ------------------------------------------------------------------------------
 
 // [outer, out, inner] -> [outer, in, inner], which is zeroed: what forward gathers is spread.
 static void spread_axis(const filter *f, bool nearest, const float *src, float *dst, int64_t outer,

@@ -71,8 +71,7 @@ ppq_status ppq_inner_eval_bare(ppq_kernel_ctx *c, const char *type, const ppq_te
     return eval(c, &inner, in, n, out);
 }
 
-// ---- stored integers
-// -----------------------------------------------------------------------------
+// ---- stored integers ------------------------------------------------------------------------
 
 static const ppq_tensor *input(const ppq_kernel_ctx *c, int slot)
 {

@@ -64,7 +64,7 @@ typedef ppq_result (*ppq_option_fn)(void *user, const char *key, const char *val
 PPQ_API ppq_result ppq_config_read(const ppq_callbacks *cb, const char *path, ppq_option_fn option,
                                    void *user);
 
-// ---- what there is to choose from --------------------------------------------------------------
+// ---- what there is to choose from -----------------------------------------------------------
 
 typedef enum ppq_kind {
     PPQ_KIND_PLATFORM,
@@ -91,7 +91,7 @@ typedef struct ppq_entry_option {
 
 PPQ_API ppq_entry_option ppq_list_option(ppq_kind kind, size_t i, size_t k);
 
-// ---- a quantization job ------------------------------------------------------------------------
+// ---- a quantization job ---------------------------------------------------------------------
 
 // Order of calls: create, set (any number), load, input_shape (any), data (any) or random,
 // quantize, export (any), report.
@@ -135,7 +135,7 @@ typedef enum ppq_view {
 PPQ_API ppq_result ppq_job_inspect(ppq_job *j, ppq_view view, int json, ppq_text_fn write,
                                    void *user);
 
-// ---- running a model ---------------------------------------------------------------------------
+// ---- running a model ------------------------------------------------------------------------
 
 enum { PPQ_ARRAY_RANK = 8 };
 
@@ -219,7 +219,7 @@ typedef struct ppq_net_step {
 PPQ_API int ppq_net_get_info(const ppq_net *n, ppq_net_info *out);
 PPQ_API int ppq_net_get_step(const ppq_net *n, size_t i, ppq_net_step *out);
 
-// ---- samples -----------------------------------------------------------------------------------
+// ---- samples --------------------------------------------------------------------------------
 
 // Inputs for a net, from files; see the data section of ppq-quantize(1). The net must outlive them.
 typedef struct ppq_samples ppq_samples;
@@ -245,7 +245,7 @@ PPQ_API int64_t ppq_samples_n_runs(const ppq_samples *s);
 // Inputs of a run: [n_inputs], free each with ppq_array_free.
 PPQ_API ppq_result ppq_samples_get(ppq_samples *s, int64_t run, ppq_array *in);
 
-// ---- scores ------------------------------------------------------------------------------------
+// ---- scores ---------------------------------------------------------------------------------
 
 typedef enum ppq_task {
     PPQ_TASK_CLASSIFY, // scores per class: top-1, top-5

@@ -46,7 +46,7 @@ ppq_site ppq_normalizer_site(const ppq_normalizer *n, const ppq_op *op)
     return (ppq_site){ .source = n->graph->source, .op = op->name, .diag = n->diag };
 }
 
-// ---- what is known about tensors ---------------------------------------------------------------
+// ---- what is known about tensors ------------------------------------------------------------
 
 static const struct fact *fact_of(const ppq_normalizer *n, const ppq_var *v)
 {
@@ -143,7 +143,7 @@ static bool uses_only_f32(const ppq_graph *g)
     return true;
 }
 
-// ---- one graph ---------------------------------------------------------------------------------
+// ---- one graph ------------------------------------------------------------------------------
 
 static bool rule_matches(const ppq_normalize_rule *r, const ppq_op *op, int64_t opset)
 {
@@ -279,7 +279,7 @@ static ppq_status normalize_graph(ppq_graph *g, const char *prefix, int64_t opse
     return st;
 }
 
-// ---- the model ---------------------------------------------------------------------------------
+// ---- the model ------------------------------------------------------------------------------
 
 struct unknown {
     const ppq_op *first;

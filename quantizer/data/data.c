@@ -111,7 +111,7 @@ static kind kind_of(const char *path)
     return NONE;
 }
 
-// ---- adding --------------------------------------------------------------------------------------
+// ---- adding ---------------------------------------------------------------------------------
 
 // Whether the first dimension counts samples: fixed at one, or free and evidently a batch.
 static bool batch_first(const ppq_data *x, const ppq_var *v)
@@ -475,7 +475,7 @@ void ppq_data_select(ppq_data *x, const int64_t *keep, int64_t n)
     x->n_labels = x->n = n;
 }
 
-// ---- reading -------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------
 
 static ppq_status read_raw(const ppq_data *x, int32_t input, const item *it, const ppq_view *v,
                            ppq_tensor *out, ppq_diag *d)

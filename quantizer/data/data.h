@@ -49,7 +49,7 @@ void ppq_data_select(ppq_data *data, const int64_t *keep, int64_t n);
 // rank and shape and for NaN and infinity: an error names the file.
 ppq_calib_source ppq_data_source(ppq_data *data);
 
-// ---- single files ------------------------------------------------------------------------------
+// ---- single files ---------------------------------------------------------------------------
 
 // .npy (v1-v3, C or Fortran order, little and big endian) or .pb (TensorProto) by suffix.
 PPQ_NODISCARD ppq_status ppq_tensor_load(const char *path, ppq_tensor *out, ppq_diag *d);

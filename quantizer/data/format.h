@@ -17,7 +17,7 @@ PPQ_NODISCARD ppq_status ppq_view_open(const char *path, ppq_view *out, ppq_diag
 void ppq_view_close(ppq_view *v);
 ppq_status ppq_data_fail(ppq_diag *d, const char *name, const char *fmt, ...) PPQ_PRINTF(3, 4);
 
-// ---- .npy --------------------------------------------------------------------------------------
+// ---- .npy -----------------------------------------------------------------------------------
 
 typedef struct ppq_npy {
     ppq_dtype dtype;
@@ -32,7 +32,7 @@ PPQ_NODISCARD ppq_status ppq_npy_header(const unsigned char *p, size_t n, const 
 PPQ_NODISCARD ppq_status ppq_npy_decode(const unsigned char *p, size_t n, const char *name,
                                         int64_t row, ppq_tensor *out, ppq_diag *d);
 
-// ---- .npz --------------------------------------------------------------------------------------
+// ---- .npz -----------------------------------------------------------------------------------
 
 // The .npy inside under `key`; the caller frees *bytes. PPQ_ERR_DATA, naming the keys there are,
 // when it is missing.
@@ -42,7 +42,7 @@ PPQ_NODISCARD ppq_status ppq_npz_entry(const unsigned char *p, size_t n, const c
 // Key i without its .npy, in the arena; NULL beyond the last or when the file is broken.
 const char *ppq_npz_key(const unsigned char *p, size_t n, size_t i, ppq_arena *a);
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images ---------------------------------------------------------------------------------
 
 // 8-bit pixels, row by row, channels interleaved (1 or 3). The caller frees.
 typedef struct ppq_image {

@@ -52,7 +52,7 @@ void ppq_view_close(ppq_view *v)
     *v = (ppq_view){ 0 };
 }
 
-// ---- header --------------------------------------------------------------------------------------
+// ---- header ---------------------------------------------------------------------------------
 
 // The text of a Python dict literal, one key of which is looked up.
 static const char *dict_value(const char *text, const char *key)
@@ -141,7 +141,7 @@ ppq_status ppq_npy_header(const unsigned char *p, size_t n, const char *name, pp
     return PPQ_OK;
 }
 
-// ---- elements ------------------------------------------------------------------------------------
+// ---- elements -------------------------------------------------------------------------------
 
 static void swap_bytes(unsigned char *p, size_t n, size_t es)
 {

@@ -6,7 +6,7 @@
 #include "core/json.h"
 #include "quantizer/data/format.h"
 
-// ---- specification -------------------------------------------------------------------------------
+// ---- specification --------------------------------------------------------------------------
 
 static const char legal[] = "resize, letterbox, crop, method, layout, color, scale, mean, std, pad";
 
@@ -182,7 +182,7 @@ ppq_status ppq_preprocess_parse(const char *spec, ppq_preprocess *out, ppq_diag 
     return st;
 }
 
-// ---- resampling ----------------------------------------------------------------------------------
+// ---- resampling -----------------------------------------------------------------------------
 
 static double kernel(ppq_filter f, double x)
 {
@@ -288,7 +288,7 @@ static ppq_status resize(const ppq_image *in, int w, int h, ppq_filter f, const 
     return PPQ_OK;
 }
 
-// ---- to a tensor ---------------------------------------------------------------------------------
+// ---- to a tensor ----------------------------------------------------------------------------
 
 static ppq_status scaled(const ppq_preprocess *p, const ppq_image *image, const char *name,
                          ppq_image *out, ppq_diag *d)

@@ -44,7 +44,7 @@ static double divergence(const double *hist, size_t len, double tail, size_t lev
     return kl;
 }
 
-// ---- which candidates are worth that -----------------------------------------------------------
+// ---- which candidates are worth that --------------------------------------------------------
 
 // The divergence of a candidate follows, but for rounding, from sums over the groups alone. Sums up
 // to every bin give those in one step each, so that all candidates are estimated first and only
@@ -170,7 +170,7 @@ static double least_divergent(search *s, size_t levels, double otherwise)
     return clip;
 }
 
-// ---- the candidates ----------------------------------------------------------------------------
+// ---- the candidates -------------------------------------------------------------------------
 
 // Bins near zero say nothing about where to clip: a spike there would dominate.
 static void flatten_zero(double *hist, size_t zero, size_t reach)

@@ -56,7 +56,7 @@ static double range_error(const ppq_cell *c, size_t n, const grid *g)
     return sum * (double) g->scale * (double) g->scale;
 }
 
-// ---- estimates ---------------------------------------------------------------------------------
+// ---- estimates ------------------------------------------------------------------------------
 
 // What range_error sums up has, but for rounding, a shorter form. Cells of one sign, by magnitude
 // from zero outwards, fall into three zones, whatever the scale:
@@ -241,7 +241,7 @@ static double side_error(const side *s, const grid *g, double *slack)
            s->far_xx[far] * inv * inv - 2 * end * s->far_x[far] * inv + end * end * beyond;
 }
 
-// ---- search ------------------------------------------------------------------------------------
+// ---- search ---------------------------------------------------------------------------------
 
 // range_error is within slack of error; 0: it is error.
 typedef struct candidate {

@@ -63,7 +63,7 @@ static float *floats_new(size_t n)
     return p;
 }
 
-// ---- oneDNN ------------------------------------------------------------------------------------
+// ---- oneDNN ---------------------------------------------------------------------------------
 
 // An operation with its arguments; op is NULL where the library has nothing.
 typedef struct theirs {
@@ -93,7 +93,7 @@ static void theirs_end(theirs *t)
     free(t->scratch);
 }
 
-// ---- comparing ---------------------------------------------------------------------------------
+// ---- comparing ------------------------------------------------------------------------------
 
 typedef struct totals {
     double own, theirs;
@@ -131,7 +131,7 @@ static ppq_dnnl_md md4(ppq_dtype dt, ppq_layout layout, int64_t n, int64_t c, in
     return ppq_dnnl_md_of(dt, &s, layout);
 }
 
-// ---- depthwise ---------------------------------------------------------------------------------
+// ---- depthwise ------------------------------------------------------------------------------
 
 typedef struct depthwise {
     ppq_depthwise *k;
@@ -252,7 +252,7 @@ static void bench_all_depthwise(ppq_isa isa)
     bench_layers(isa, "others", more, PPQ_COUNT(more));
 }
 
-// ---- quantize ----------------------------------------------------------------------------------
+// ---- quantize -------------------------------------------------------------------------------
 
 typedef struct stream {
     ppq_isa isa;
@@ -319,7 +319,7 @@ static void bench_quantize(ppq_isa isa)
     free(s.bytes);
 }
 
-// ---- streams of bytes --------------------------------------------------------------------------
+// ---- streams of bytes -----------------------------------------------------------------------
 
 typedef struct bytes {
     ppq_isa isa;

@@ -67,7 +67,7 @@ static uint32_t pick(bytes *b, uint32_t n)
 #define PICK(b, ...) \
     ((const int64_t[]){ __VA_ARGS__ })[pick((b), PPQ_COUNT(((const int64_t[]){ __VA_ARGS__ })))]
 
-// ---- tensors ------------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------
 
 static ppq_tensor new_tensor(ppq_dtype dt, const ppq_shape *s)
 {
@@ -118,7 +118,7 @@ static double magnitude(const ppq_tensor *t)
     return top;
 }
 
-// ---- ops ----------------------------------------------------------------------------------------
+// ---- ops ------------------------------------------------------------------------------------
 
 static ppq_op *new_op(fuzz *f, const char *type, int n_out, ppq_var *const *in, int n_in)
 {
@@ -178,7 +178,7 @@ static bool keep(fuzz *f, ppq_op *op)
     return ok;
 }
 
-// ---- grids --------------------------------------------------------------------------------------
+// ---- grids ----------------------------------------------------------------------------------
 
 static ppq_var *zero_point(fuzz *f, ppq_dtype dt)
 {
@@ -272,7 +272,7 @@ static ppq_var *bias(fuzz *f, int64_t n)
     return keep(f, dq) && value_of(f, dq->out[0]) ? dq->out[0] : NULL;
 }
 
-// ---- layers -------------------------------------------------------------------------------------
+// ---- layers ---------------------------------------------------------------------------------
 
 static ppq_op *conv(fuzz *f, ppq_var *x)
 {
@@ -574,7 +574,7 @@ static void build(fuzz *f)
     ppq_graph_compact(f->g);
 }
 
-// ---- what must hold -----------------------------------------------------------------------------
+// ---- what must hold -------------------------------------------------------------------------
 
 typedef struct check {
     const ppq_graph *g;

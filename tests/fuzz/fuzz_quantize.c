@@ -45,7 +45,7 @@ static void die(const char *what, const ppq_diag *d)
     abort();
 }
 
-// ---- seeds -------------------------------------------------------------------------------------
+// ---- seeds ----------------------------------------------------------------------------------
 
 static ppq_var *constant(ppq_graph *g, const ppq_shape *s, ppq_dtype dt, const int64_t *values)
 {
@@ -161,7 +161,7 @@ static bytes transformer(void)
     return written(g, v);
 }
 
-// ---- mutations ---------------------------------------------------------------------------------
+// ---- mutations ------------------------------------------------------------------------------
 
 static size_t below(ppq_rng *r, size_t n)
 {
@@ -194,7 +194,7 @@ static bytes mutated(const bytes *seed, uint64_t number)
     return b;
 }
 
-// ---- one model ---------------------------------------------------------------------------------
+// ---- one model ------------------------------------------------------------------------------
 
 static ppq_status quantize(ppq_session *s, ppq_data **data, const char *out, ppq_diag *d)
 {
@@ -236,7 +236,7 @@ static bool run_model(const char *path, const char *out, uint64_t number)
     return st == PPQ_OK;
 }
 
-// ---- all ---------------------------------------------------------------------------------------
+// ---- all ------------------------------------------------------------------------------------
 
 static volatile uint64_t current;
 

@@ -52,8 +52,7 @@ static verdict because_diag(const ppq_diag *d)
     return because(FAIL, "failed without a message");
 }
 
-// ---- files
-// ---------------------------------------------------------------------------------------
+// ---- files ----------------------------------------------------------------------------------
 
 static ppq_status read_value(const char *path, ppq_dtype dt, ppq_tensor *out, ppq_diag *d)
 {
@@ -72,8 +71,7 @@ static void fix_dtype(ppq_tensor *t, ppq_dtype wanted)
         t->dtype = PPQ_DT_BF16;
 }
 
-// ---- comparing
-// -----------------------------------------------------------------------------------
+// ---- comparing ------------------------------------------------------------------------------
 
 static double relative_tolerance(ppq_dtype dt)
 {
@@ -137,8 +135,7 @@ static verdict compare(const ppq_tensor *got, const ppq_tensor *want, int k)
     return PASS;
 }
 
-// ---- running
-// -------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 static verdict run_set(const ppq_graph *g, ppq_exec *e, const char *dir, ppq_diag *d)
 {
@@ -203,8 +200,7 @@ static verdict run_dir(const char *dir, const totals *t)
     return v;
 }
 
-// ---- all
-// -----------------------------------------------------------------------------------------
+// ---- all ------------------------------------------------------------------------------------
 
 static bool read_list(const char *path, totals *t)
 {

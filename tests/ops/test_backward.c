@@ -67,8 +67,7 @@ static const char *const required[] = {
     "SpaceToDepth",
 };
 
-// ---- cases
-// ---------------------------------------------------------------------------------------
+// ---- cases ----------------------------------------------------------------------------------
 
 // `in` lists the inputs. A shape like 2x3 (or `scalar`) is of float32 values within +-2 that are
 // all different; a letter in front chooses others, and none of them is near a kink:
@@ -246,8 +245,7 @@ static const example examples[] = {
     { "SpaceToDepth", "2x2x4x6", "blocksize=2" },
 };
 
-// ---- one case in a graph of its own
-// --------------------------------------------------------------
+// ---- one case in a graph of its own ---------------------------------------------------------
 
 enum { MAX_IN = 5, MAX_OUT = 3, OPSET = 24 };
 
@@ -434,8 +432,7 @@ static void set_loss(fixture *f, unsigned mask)
     }
 }
 
-// ---- central differences
-// -------------------------------------------------------------------------
+// ---- central differences --------------------------------------------------------------------
 
 static double loss(const fixture *f, const ppq_tensor *const *in)
 {
@@ -483,8 +480,7 @@ static void check_differences(const fixture *f, const example *e, const ppq_tens
         ppq_tensor_unref(&wide[i]);
 }
 
-// ---- calls
-// ---------------------------------------------------------------------------------------
+// ---- calls ----------------------------------------------------------------------------------
 
 enum { GUARD = 64 }; // bytes
 static const unsigned char guard_byte = 0xa5;
@@ -576,8 +572,7 @@ static void check_example(const example *e)
     close_example(&f);
 }
 
-// ---- tests
-// ---------------------------------------------------------------------------------------
+// ---- tests ----------------------------------------------------------------------------------
 
 static int n_ops(void)
 {

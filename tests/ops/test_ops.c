@@ -18,8 +18,7 @@ static int n_ops(void)
     return n;
 }
 
-// ---- an op in a graph of its own
-// -----------------------------------------------------------------
+// ---- an op in a graph of its own ------------------------------------------------------------
 
 typedef struct fixture {
     ppq_graph *g;
@@ -51,8 +50,7 @@ static const char *last_error(const fixture *f)
     return n ? ppq_diag_at(f->d, n - 1)->msg : "";
 }
 
-// ---- the registry
-// --------------------------------------------------------------------------------
+// ---- the registry ---------------------------------------------------------------------------
 
 START_TEST(definition_is_sound)
 {
@@ -86,8 +84,7 @@ START_TEST(name_is_unique_and_found)
 }
 END_TEST
 
-// ---- infer
-// ---------------------------------------------------------------------------------------
+// ---- infer ----------------------------------------------------------------------------------
 
 // Required attributes, without which not even shapes make sense.
 static void set_required_attrs(fixture *f)
@@ -153,8 +150,7 @@ START_TEST(infer_accepts_unknown_inputs)
 }
 END_TEST
 
-// ---- random calls
-// --------------------------------------------------------------------------------
+// ---- random calls ---------------------------------------------------------------------------
 
 static uint32_t pick(ppq_rng *r, uint32_t n)
 {
@@ -348,8 +344,7 @@ START_TEST(random_calls_work_or_fail)
 }
 END_TEST
 
-// ---- examples
-// ------------------------------------------------------------------------------------
+// ---- examples -------------------------------------------------------------------------------
 
 static ppq_tensor i64s(int n, const int64_t *v)
 {

@@ -96,7 +96,7 @@ static inline blob from_buf(ppq_buf *b)
     return out;
 }
 
-// ---- numpy -------------------------------------------------------------------------------------
+// ---- numpy ----------------------------------------------------------------------------------
 
 HELPER blob npy(int version, const char *code, const char *fortran, const char *shape,
                 const void *data, size_t n)
@@ -207,7 +207,7 @@ HELPER blob zip(const zip_entry *e, size_t n)
     return from_buf(&b);
 }
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images ---------------------------------------------------------------------------------
 
 HELPER blob png_of(const unsigned char *px, int w, int h, int channels)
 {

@@ -49,7 +49,7 @@ HELPER const char *last_message(const ppq_diag *d)
     ck_assert_msg(fabs((double) (got) - (double) (want)) <= (double) (tolerance), \
                   "%s is %.9g, expected %.9g", #got, (double) (got), (double) (want))
 
-// ---- tensors -----------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------
 
 HELPER ppq_tensor tensor_new(ppq_dtype dt, ppq_shape s)
 {
@@ -76,7 +76,7 @@ HELPER ppq_tensor tensor_normal(ppq_shape s, uint64_t stream)
     return t;
 }
 
-// ---- graphs ------------------------------------------------------------------------------------
+// ---- graphs ---------------------------------------------------------------------------------
 
 typedef struct world {
     ppq_graph *g;
@@ -162,7 +162,7 @@ HELPER void check_near(const ppq_tensor *got, const ppq_tensor *want, double tol
                       (double) ppq_f32(want)[i]);
 }
 
-// ---- running -----------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------
 
 typedef struct test_entry {
     const TTest *test;

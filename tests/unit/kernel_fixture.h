@@ -13,7 +13,7 @@
 #define FOR_EACH_ISA(isa) \
     for (ppq_isa isa = PPQ_ISA_PORTABLE; isa <= ppq_isa_detect(); isa = (ppq_isa) (isa + 1))
 
-// ---- buffers -----------------------------------------------------------------------------------
+// ---- buffers --------------------------------------------------------------------------------
 
 enum { GUARD = 64, GUARD_BYTE = 0xA5 };
 
@@ -67,7 +67,7 @@ HELPER int random_int(ppq_rng *r, int lo, int hi) // inclusive
     return lo + (int) (ppq_rng_u64(r) % (uint64_t) (hi - lo + 1));
 }
 
-// ---- formats -----------------------------------------------------------------------------------
+// ---- formats --------------------------------------------------------------------------------
 
 // Either type, any zero point, often a narrow range, scales that are often powers of two: then
 // results are often ties.

@@ -75,7 +75,7 @@ static const char *sample(set *s, const char *name, float v)
     return put(&s->f, name, npy_f32("(1, 2)", x, 2));
 }
 
-// ---- one input ---------------------------------------------------------------------------------
+// ---- one input ------------------------------------------------------------------------------
 
 START_TEST(a_folder_is_read_in_name_order)
 {
@@ -154,7 +154,7 @@ START_TEST(steps_and_batches_cut_the_samples)
 }
 END_TEST
 
-// ---- raw and packed ----------------------------------------------------------------------------
+// ---- raw and packed -------------------------------------------------------------------------
 
 START_TEST(raw_files_hold_whole_samples)
 {
@@ -206,7 +206,7 @@ START_TEST(a_dtype_that_is_none_is_refused)
 }
 END_TEST
 
-// ---- several inputs ----------------------------------------------------------------------------
+// ---- several inputs -------------------------------------------------------------------------
 
 static void two_samples_each(set *s)
 {
@@ -301,7 +301,7 @@ START_TEST(inputs_in_onnx_test_folders)
 }
 END_TEST
 
-// ---- what is wrong -----------------------------------------------------------------------------
+// ---- what is wrong --------------------------------------------------------------------------
 
 START_TEST(a_bad_sample_is_named)
 {
@@ -393,7 +393,7 @@ START_TEST(images_need_preprocessing)
 }
 END_TEST
 
-// ---- random ------------------------------------------------------------------------------------
+// ---- random ---------------------------------------------------------------------------------
 
 START_TEST(random_samples_repeat_and_differ)
 {

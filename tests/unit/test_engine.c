@@ -9,7 +9,7 @@
 #include "executor/engine/plan.h"
 #include "tests/unit/harness.h"
 
-// ---- counting allocations ----------------------------------------------------------------------
+// ---- counting allocations -------------------------------------------------------------------
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
     !defined(__clang__)
@@ -24,8 +24,7 @@ void *malloc(size_t n)
 }
 #endif
 
-// ---- graphs with Q and DQ
-// ------------------------------------------------------------------------
+// ---- graphs with Q and DQ -------------------------------------------------------------------
 
 typedef struct grid {
     float scale;
@@ -89,8 +88,7 @@ static ppq_var *floats(world *w, ppq_shape s, uint64_t stream)
     return add_const(w, "c", tensor_normal(s, stream));
 }
 
-// ---- cases
-// ---------------------------------------------------------------------------------------
+// ---- cases ----------------------------------------------------------------------------------
 
 typedef struct net_case {
     const char *name;
@@ -365,8 +363,7 @@ static const net_case cases[] = {
     { "float", "conv ", { 4, { 2, 8, 9, 7 } }, build_float, 6 },
 };
 
-// ---- comparing
-// -----------------------------------------------------------------------------------
+// ---- comparing ------------------------------------------------------------------------------
 
 typedef struct seen {
     const ppq_graph *g;
@@ -500,8 +497,7 @@ START_TEST(own_kernels_agree_at_every_level)
 }
 END_TEST
 
-// ---- threads and memory
-// --------------------------------------------------------------------------
+// ---- threads and memory ---------------------------------------------------------------------
 
 static ppq_tensor run_once(world *w, ppq_engine *e, const ppq_tensor *x)
 {
@@ -622,8 +618,7 @@ START_TEST(a_second_run_allocates_nothing)
 END_TEST
 #endif
 
-// ---- errors
-// --------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------
 
 START_TEST(wrong_inputs_are_named)
 {

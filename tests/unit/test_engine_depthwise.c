@@ -3,7 +3,7 @@
 #include "executor/engine/kernels/depthwise.h"
 #include "tests/unit/kernel_fixture.h"
 
-// ---- the definition ----------------------------------------------------------------------------
+// ---- the definition -------------------------------------------------------------------------
 
 static int32_t sum_naive(const ppq_depthwise_desc *c, const uint8_t *image, int64_t y, int64_t x,
                          int64_t channel)
@@ -52,7 +52,7 @@ static void naive(const ppq_depthwise_desc *c, int64_t batch, const uint8_t *src
     }
 }
 
-// ---- every level against it --------------------------------------------------------------------
+// ---- every level against it -----------------------------------------------------------------
 
 typedef struct weights {
     int8_t *w;

@@ -21,7 +21,7 @@ START_TEST(levels_have_names)
 }
 END_TEST
 
-// ---- quantize ----------------------------------------------------------------------------------
+// ---- quantize -------------------------------------------------------------------------------
 
 // Mostly close to ties of the format, where a reciprocal would go wrong, and special values.
 static float random_real(ppq_rng *r, const ppq_q8 *q)
@@ -152,7 +152,7 @@ START_TEST(images_become_padded_pixels)
 }
 END_TEST
 
-// ---- tables ------------------------------------------------------------------------------------
+// ---- tables ---------------------------------------------------------------------------------
 
 static float swish(float x, const void *user)
 {
@@ -241,7 +241,7 @@ START_TEST(requantize_fills_rows)
 }
 END_TEST
 
-// ---- arithmetic --------------------------------------------------------------------------------
+// ---- arithmetic -----------------------------------------------------------------------------
 
 static uint8_t binary_naive(const ppq_q8_binary *k, uint8_t a, uint8_t b)
 {
@@ -317,7 +317,7 @@ START_TEST(single_operands_are_repeated)
 }
 END_TEST
 
-// ---- pools -------------------------------------------------------------------------------------
+// ---- pools ----------------------------------------------------------------------------------
 
 // The sum or maximum of one window and how many positions it has.
 typedef struct window_facts {
@@ -421,7 +421,7 @@ START_TEST(pools_are_their_definition)
 }
 END_TEST
 
-// ---- orders ------------------------------------------------------------------------------------
+// ---- orders ---------------------------------------------------------------------------------
 
 static void check_transpose(ppq_isa isa, size_t size, const uint8_t *src, int64_t src_stride,
                             int64_t dst_stride, int64_t n_rows, int64_t n_cols)

@@ -2,7 +2,7 @@
 
 #include "tests/unit/harness.h"
 
-// ---- random edits ------------------------------------------------------------------------------
+// ---- random edits ---------------------------------------------------------------------------
 
 static ppq_var *any_var(const world *w, ppq_rng *r)
 {
@@ -112,7 +112,7 @@ START_TEST(any_edits_leave_a_graph_that_verifies)
 }
 END_TEST
 
-// ---- order -------------------------------------------------------------------------------------
+// ---- order ----------------------------------------------------------------------------------
 
 static void chain(world *w, ppq_var *from, size_t n)
 {
@@ -176,7 +176,7 @@ START_TEST(a_cycle_is_refused_by_name)
 }
 END_TEST
 
-// ---- edges -------------------------------------------------------------------------------------
+// ---- edges ----------------------------------------------------------------------------------
 
 START_TEST(reading_a_tensor_twice_is_two_uses)
 {
@@ -249,7 +249,7 @@ START_TEST(replacing_uses_leaves_graph_outputs)
 }
 END_TEST
 
-// ---- names -------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------
 
 START_TEST(names_are_unique_and_found)
 {
@@ -283,7 +283,7 @@ START_TEST(a_removed_op_frees_its_name)
 }
 END_TEST
 
-// ---- clone -------------------------------------------------------------------------------------
+// ---- clone ----------------------------------------------------------------------------------
 
 static void same_attr(const ppq_attr *a, const ppq_attr *b)
 {
@@ -341,7 +341,7 @@ START_TEST(a_clone_is_equal_and_independent)
 }
 END_TEST
 
-// ---- size --------------------------------------------------------------------------------------
+// ---- size -----------------------------------------------------------------------------------
 
 // Deep graphs are nothing special: nobody may recurse along edges.
 START_TEST(a_hundred_thousand_ops_are_placed_by_every_dispatcher)

@@ -22,7 +22,7 @@ static int64_t rank_of(const float *scores, int64_t n, int64_t label)
     return rank;
 }
 
-// ---- classification ----------------------------------------------------------------------------
+// ---- classification -------------------------------------------------------------------------
 
 START_TEST(ranks_count_what_is_ahead)
 {
@@ -65,7 +65,7 @@ START_TEST(ranks_refuse_what_is_wrong)
 }
 END_TEST
 
-// ---- segmentation ------------------------------------------------------------------------------
+// ---- segmentation ---------------------------------------------------------------------------
 
 START_TEST(the_largest_plane_is_the_class)
 {
@@ -137,7 +137,7 @@ START_TEST(found_classes_must_be_legal)
 }
 END_TEST
 
-// ---- detection ---------------------------------------------------------------------------------
+// ---- detection ------------------------------------------------------------------------------
 
 static ppq_box box(float x1, float y1, float x2, float y2, float score, int64_t c, int64_t sample)
 {
@@ -256,7 +256,7 @@ START_TEST(overlapping_boxes_are_suppressed)
 }
 END_TEST
 
-// ---- regression --------------------------------------------------------------------------------
+// ---- regression -----------------------------------------------------------------------------
 
 START_TEST(errors_in_decibel)
 {

@@ -356,7 +356,7 @@ START_TEST(test_every_rule_is_complete)
 }
 END_TEST
 
-// ---- functions ---------------------------------------------------------------------------------
+// ---- functions ------------------------------------------------------------------------------
 
 static Onnx__FunctionProto *function(fixture *f, const char *name, const char *in, const char *out)
 {

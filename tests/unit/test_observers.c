@@ -8,7 +8,7 @@
 
 enum { N = 20000 };
 
-// ---- data --------------------------------------------------------------------------------------
+// ---- data -----------------------------------------------------------------------------------
 
 static double laplace(ppq_rng *r)
 {
@@ -121,7 +121,7 @@ static ppq_qparam rendered(const ppq_observer *o, const ppq_stats *s, const ppq_
     return p;
 }
 
-// ---- every observer ----------------------------------------------------------------------------
+// ---- every observer -------------------------------------------------------------------------
 
 static void check_params(const ppq_observer *o, const char *kind, const ppq_qfmt *f,
                          const ppq_qparam *p)
@@ -199,7 +199,7 @@ START_TEST(error_stays_near_that_of_the_whole_range)
 }
 END_TEST
 
-// ---- order and threads -------------------------------------------------------------------------
+// ---- order and threads ----------------------------------------------------------------------
 
 typedef struct crowd {
     ppq_stats *s;
@@ -267,7 +267,7 @@ START_TEST(order_chunks_and_threads_do_not_matter)
 }
 END_TEST
 
-// ---- single observers --------------------------------------------------------------------------
+// ---- single observers -----------------------------------------------------------------------
 
 static const ppq_observer *observer(const char *name)
 {

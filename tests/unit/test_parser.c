@@ -5,7 +5,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/model_fixture.h"
 
-// ---- what is understood ------------------------------------------------------------------------
+// ---- what is understood ---------------------------------------------------------------------
 
 START_TEST(test_structure)
 {

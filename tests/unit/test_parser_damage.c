@@ -4,7 +4,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/model_fixture.h"
 
-// ---- damaged files -----------------------------------------------------------------------------
+// ---- damaged files --------------------------------------------------------------------------
 
 static uint64_t rng_state = 0x9e3779b97f4a7c15u;
 

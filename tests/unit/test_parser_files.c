@@ -8,7 +8,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/model_files.h"
 
-// ---- external data -----------------------------------------------------------------------------
+// ---- external data --------------------------------------------------------------------------
 
 static fixture external_model(const char *location, const char *offset, const char *length)
 {
@@ -109,7 +109,7 @@ START_TEST(test_external_data_refused)
 }
 END_TEST
 
-// ---- writing files -----------------------------------------------------------------------------
+// ---- writing files --------------------------------------------------------------------------
 
 START_TEST(test_write_failures_leave_nothing)
 {

@@ -5,7 +5,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/model_files.h"
 
-// ---- what is refused ---------------------------------------------------------------------------
+// ---- what is refused ------------------------------------------------------------------------
 
 START_TEST(test_files_refused)
 {

@@ -8,7 +8,7 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/model_fixture.h"
 
-// ---- what is kept ------------------------------------------------------------------------------
+// ---- what is kept ---------------------------------------------------------------------------
 
 static void add_unknown(fixture *f, ProtobufCMessage *m, const char *text)
 {
@@ -124,7 +124,7 @@ START_TEST(test_everything_survives)
 }
 END_TEST
 
-// ---- real models -------------------------------------------------------------------------------
+// ---- real models ----------------------------------------------------------------------------
 
 #ifndef PPQ_SOURCE_ROOT
 #define PPQ_SOURCE_ROOT "."

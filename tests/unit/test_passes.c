@@ -61,7 +61,7 @@ static void finish(world *w, ppq_op *last)
     ppq_graph_mark_output(w->g, last->out[0]);
 }
 
-// ---- fold-batch-norm ---------------------------------------------------------------------------
+// ---- fold-batch-norm ------------------------------------------------------------------------
 
 static const struct norm_case {
     const char *type;
@@ -168,7 +168,7 @@ START_TEST(lone_batch_norm_becomes_a_convolution)
 }
 END_TEST
 
-// ---- fold-bias ---------------------------------------------------------------------------------
+// ---- fold-bias ------------------------------------------------------------------------------
 
 static const struct bias_case {
     ppq_shape add;
@@ -213,7 +213,7 @@ START_TEST(a_bias_that_exists_is_kept)
 }
 END_TEST
 
-// ---- simplify-gemm -----------------------------------------------------------------------------
+// ---- simplify-gemm --------------------------------------------------------------------------
 
 START_TEST(gemm_becomes_plain)
 {
@@ -247,7 +247,7 @@ START_TEST(gemm_with_a_computed_bias_keeps_beta)
 }
 END_TEST
 
-// ---- remove-identity, fold-constants -----------------------------------------------------------
+// ---- remove-identity, fold-constants --------------------------------------------------------
 
 START_TEST(what_does_nothing_goes)
 {
@@ -340,7 +340,7 @@ START_TEST(random_numbers_and_huge_results_are_not_folded)
 }
 END_TEST
 
-// ---- passive-parameters ------------------------------------------------------------------------
+// ---- passive-parameters ---------------------------------------------------------------------
 
 static const ppq_qfmt act = PPQ_FMT_U8_ASYM;
 static const ppq_qfmt weight = PPQ_FMT_S8_NARROW_CHANNEL;
@@ -425,7 +425,7 @@ START_TEST(a_bias_without_calibrated_inputs_stays_float)
 }
 END_TEST
 
-// ---- expand-qoperators --------------------------------------------------------------------------
+// ---- expand-qoperators ----------------------------------------------------------------------
 
 #define MICROSOFT "com.microsoft"
 

@@ -5,7 +5,7 @@
 #include "quantizer/init.h"
 #include "tests/unit/harness.h"
 
-// ---- names -------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------
 
 static void check_name(const char *name, const char *summary)
 {
@@ -55,7 +55,7 @@ START_TEST(everything_is_found_by_its_name)
 }
 END_TEST
 
-// ---- platforms ---------------------------------------------------------------------------------
+// ---- platforms ------------------------------------------------------------------------------
 
 START_TEST(formats_of_a_platform_are_well_formed)
 {
@@ -131,7 +131,7 @@ START_TEST(types_of_a_platform_are_spelled_right)
 }
 END_TEST
 
-// ---- configs of every type ---------------------------------------------------------------------
+// ---- configs of every type ------------------------------------------------------------------
 
 static ppq_op *sample_op(world *w, const char *type)
 {
@@ -180,7 +180,7 @@ START_TEST(every_quantized_op_gets_sound_configs)
 }
 END_TEST
 
-// ---- passes ------------------------------------------------------------------------------------
+// ---- passes ---------------------------------------------------------------------------------
 
 START_TEST(a_pass_declares_facts_that_exist)
 {

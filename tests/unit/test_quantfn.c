@@ -5,7 +5,7 @@
 
 static const ppq_qparam u8 = { .scale = 0.5f, .offset = 3, .qmin = 0, .qmax = 255 };
 
-// ---- rounding ----------------------------------------------------------------------------------
+// ---- rounding -------------------------------------------------------------------------------
 
 START_TEST(roundings_break_ties_as_named)
 {
@@ -63,7 +63,7 @@ START_TEST(division_is_true_on_exact_ties)
 }
 END_TEST
 
-// ---- special values ----------------------------------------------------------------------------
+// ---- special values -------------------------------------------------------------------------
 
 START_TEST(nan_and_infinities_stay_in_the_range)
 {
@@ -97,7 +97,7 @@ START_TEST(bias_uses_all_of_32_bits)
 }
 END_TEST
 
-// ---- laws --------------------------------------------------------------------------------------
+// ---- laws -----------------------------------------------------------------------------------
 
 // Rounding up moves values that are on the grid only to within rounding: not a law there.
 START_TEST(quantizing_twice_changes_nothing)
@@ -153,7 +153,7 @@ START_TEST(in_place_and_long_arrays_agree_with_single_values)
 }
 END_TEST
 
-// ---- tensors -----------------------------------------------------------------------------------
+// ---- tensors --------------------------------------------------------------------------------
 
 static ppq_tqc *channel_tqc(world *w, uint32_t n, int8_t axis, double lo, double hi)
 {
@@ -280,7 +280,7 @@ START_TEST(storage_holds_every_value_of_the_range)
 }
 END_TEST
 
-// ---- 16-bit floats -----------------------------------------------------------------------------
+// ---- 16-bit floats --------------------------------------------------------------------------
 
 START_TEST(sixteen_bit_floats_survive_a_round_trip)
 {

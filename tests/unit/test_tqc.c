@@ -19,7 +19,7 @@ static void give(world *w, ppq_tqc *t, float scale)
     OK(w->d, ppq_tqc_set_params(t, w->g->arena, 1, &scale, &offset, w->d));
 }
 
-// ---- states ------------------------------------------------------------------------------------
+// ---- states ---------------------------------------------------------------------------------
 
 // Every pair, legal or not, as docs say it: rows from, columns to, in the order of ppq_qstate.
 START_TEST(every_transition_is_allowed_or_refused)
@@ -70,7 +70,7 @@ START_TEST(active_is_who_quantizes_now)
 }
 END_TEST
 
-// ---- groups ------------------------------------------------------------------------------------
+// ---- groups ---------------------------------------------------------------------------------
 
 START_TEST(an_overlapped_group_has_one_root)
 {
@@ -220,7 +220,7 @@ START_TEST(parameters_are_copied)
 }
 END_TEST
 
-// ---- formats -----------------------------------------------------------------------------------
+// ---- formats --------------------------------------------------------------------------------
 
 START_TEST(a_well_formed_format_passes)
 {

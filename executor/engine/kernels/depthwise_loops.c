@@ -5,7 +5,7 @@
 // Below, `flip` says that the source is int8. It is a constant wherever it is inlined. Stores of
 // bytes may alias anything: what the inner loops read of a ppq_depthwise is copied out of it.
 
-// ---- one block of channels ---------------------------------------------------------------------
+// ---- one block of channels ------------------------------------------------------------------
 
 #if V_LANES_ARE_WIDE
 #if defined(__AVX512VNNI__)
@@ -212,7 +212,7 @@ V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const 
     finish(&e, packed, sum, dst, at);
 }
 
-// ---- 3x3: a walk along the row ------------------------------------------------------------------
+// ---- 3x3: a walk along the row --------------------------------------------------------------
 
 // Three rows of a column, interleaved: either two groups of two parts, or one of four.
 enum { COLUMN = 4 };
@@ -341,7 +341,7 @@ V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const 
 
 #endif
 
-// ---- any window --------------------------------------------------------------------------------
+// ---- any window -----------------------------------------------------------------------------
 
 // Where the taps of the window at (y, x) of the source are. Rows of zero points stand for those
 // outside.

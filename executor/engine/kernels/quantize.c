@@ -16,7 +16,7 @@ void ppq_q8_dequantize(ppq_isa isa, const ppq_q8 *from, const void *src, float *
     ppq_quantize_loops_pick(isa)->dequantize(&q, src, dst, n);
 }
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images ---------------------------------------------------------------------------------
 
 static int64_t columns(const ppq_q8_image *m)
 {

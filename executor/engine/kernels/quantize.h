@@ -10,7 +10,7 @@
 void ppq_q8_quantize(ppq_isa isa, const ppq_q8 *to, const float *src, void *dst, int64_t n);
 void ppq_q8_dequantize(ppq_isa isa, const ppq_q8 *from, const void *src, float *dst, int64_t n);
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images ---------------------------------------------------------------------------------
 
 // One image of 1 to 4 planes (channels x height x width) becomes pixels of four bytes
 //     (top + height + bottom) x (left + width + right) x 4

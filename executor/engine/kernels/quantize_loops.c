@@ -49,7 +49,7 @@ static void dequantize(const ppq_q8_raw *raw, const uint8_t *src, float *dst, in
     memcpy(dst + i, y, (size_t) (n - i) * sizeof(*y));
 }
 
-// ---- images ------------------------------------------------------------------------------------
+// ---- images ---------------------------------------------------------------------------------
 
 // V_LANES pixels from the bytes of their channels, one per lane. A pixel is one int32.
 V_INLINE void store_pixels(const vi channel[PPQ_Q8_PIXEL], vi flip, uint8_t *dst)

@@ -20,7 +20,7 @@ void ppq_transpose_32(ppq_isa isa, const void *src, int64_t src_stride, void *ds
         &(ppq_transposition){ src, dst, src_stride, dst_stride, n_rows, n_cols });
 }
 
-// ---- any permutation ---------------------------------------------------------------------------
+// ---- any permutation ------------------------------------------------------------------------
 
 // The result's dimensions, outermost first, and how far apart their steps are in the source.
 typedef struct permutation {

@@ -192,7 +192,7 @@ V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 
 enum { V_BLOCK = 4 * V_LANES };
 
-// ---- bytes and real numbers --------------------------------------------------------------------
+// ---- bytes and real numbers -----------------------------------------------------------------
 
 typedef struct v_q8 {
     vf scale, inverse, lo, hi; // the range relative to the zero point

@@ -105,8 +105,7 @@ static void try_plain(ppq_operands *o, const ppq_conv_shape *shape, const ppq_dn
     *op = o->plain_source ? plain : *op;
 }
 
-// ---- padding beforehand
-// ---------------------------------------------------------------------------
+// ---- padding beforehand ---------------------------------------------------------------------
 
 // An image with a border of zeros, channels-last, for implementations that know small paddings
 // only.
@@ -198,8 +197,7 @@ static void try_padded(const ppq_operands *o, const ppq_conv_shape *shape,
     *op = *was_padded ? other : *op;
 }
 
-// ---- the op
-// ----------------------------------------------------------------------------------------
+// ---- the op ---------------------------------------------------------------------------------
 
 bool ppq_conv_is_general(const ppq_operands *o, const ppq_conv_shape *shape,
                          const ppq_dnnl_window *window, const ppq_shape *src,

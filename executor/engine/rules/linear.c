@@ -125,7 +125,7 @@ static ppq_status emit_integers(ppq_operands *o, const linear *l)
     return ppq_operands_emit(o, "linear", dnnl, w, &weights, PPQ_LAYOUT_PLAIN, macs(l));
 }
 
-// ---- float -------------------------------------------------------------------------------------
+// ---- float ----------------------------------------------------------------------------------
 
 // The library lets the number of threads decide how float sums are split. Therefore columns are cut
 // into tiles that depend on the shape alone, each the work of one thread.
