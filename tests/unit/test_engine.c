@@ -343,6 +343,18 @@ static void build_thin(world *w, ppq_var *x, int v)
     finish(w, v % 2 ? add_op(w, "Tanh", c, NULL, NULL)->out[0] : c);
 }
 
+// Sequences of 3 and weights in int8.
+static void build_recurrent(world *w, ppq_var *x, int v)
+{
+    static const char *const types[] = { "RNN", "GRU", "LSTM" };
+    const int64_t gates = v % 3 + (v % 3 > 0 ? 2 : 1), hidden = v < 6 ? 8 : 96;
+    ppq_op *op = add_op(w, types[v % 3], x, weights(w, SHAPE(2, gates * hidden, 24), 0, 27),
+                        weights(w, SHAPE(2, gates * hidden, hidden), 0, 28));
+    ppq_op_set_string(w->g, op, "direction", "bidirectional");
+    ppq_op_set_int(w->g, op, "hidden_size", hidden);
+    finish(w, v % 2 ? pair(w, op->out[0], &u8) : op->out[0]);
+}
+
 static const net_case cases[] = {
     { "conv", "conv ", { 4, { 2, 8, 9, 12 } }, build_conv, 60 },
     { "odd groups", "", { 4, { 2, 8, 9, 12 } }, build_odd_groups, 5 },
@@ -360,6 +372,7 @@ static const net_case cases[] = {
     { "concat", "concat", { 4, { 1, 8, 4, 4 } }, build_concat, 10 },
     { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 10 },
     { "thin", "conv ", { 4, { 2, 3, 12, 13 } }, build_thin, 4 },
+    { "recurrent", "recurrent", { 3, { 3, 5, 24 } }, build_recurrent, 12 },
     { "float", "conv ", { 4, { 2, 8, 9, 7 } }, build_float, 6 },
 };
 
