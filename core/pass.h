@@ -26,6 +26,7 @@ typedef struct ppq_pass_env {
     const struct ppq_platform *platform;
     const struct ppq_settings *settings; // may be NULL: defaults
     const struct ppq_calib_source *data; // NULL unless the pass sets needs_data
+    struct ppq_float_run *float_run;     // over `data`, as calibration used it; NULL likewise
     int n_threads;
     ppq_arena *scratch; // reset when the pass returns
     ppq_diag *diag;

@@ -4,15 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-// The same source compiled for several vector widths; contraction is off, so all give the same
-// bytes.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
-#else
-#define CLONES
-#endif
-
 double ppq_round(double x, ppq_rounding r)
 {
     switch (r) {
@@ -71,7 +62,7 @@ static float quantize_narrow(float x, const ppq_qparam *p)
     return !(v > lo) ? lo : v > hi ? hi : v;
 }
 
-CLONES
+PPQ_CLONES
 static void fake_quant_half_even(const float *restrict src, float *restrict dst, int64_t n,
                                  float scale, float offset, float lo, float hi)
 {
@@ -104,7 +95,7 @@ void ppq_fake_quant(const float *src, float *dst, int64_t n, const ppq_qparam *p
     }
 }
 
-CLONES
+PPQ_CLONES
 static void quantize_half_even(const float *restrict src, int32_t *restrict dst, int64_t n,
                                float scale, float offset, float lo, float hi)
 {
@@ -178,7 +169,7 @@ static ppq_status split_runs(const ppq_tqc *t, const ppq_tensor *x, runs *r)
 }
 
 // One parameter per element of a row: the channel axis is the last in memory.
-CLONES
+PPQ_CLONES
 static void fake_quant_row(const float *restrict src, float *restrict dst, int64_t n,
                            const float *restrict scale, const float *restrict offset, float lo,
                            float hi)
@@ -191,7 +182,7 @@ static void fake_quant_row(const float *restrict src, float *restrict dst, int64
     }
 }
 
-CLONES
+PPQ_CLONES
 static void quantize_row(const float *restrict src, int32_t *restrict dst, int64_t n,
                          const float *restrict scale, const float *restrict offset, float lo,
                          float hi)

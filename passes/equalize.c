@@ -72,46 +72,54 @@ static ppq_op *partner(ppq_op *op)
                                                                                             : NULL;
 }
 
-// Walks a weight element by element and tells the output (or input) channel of each.
-typedef void (*visit)(float *w, int64_t channel, void *user);
+// Some elements in a row: all of one channel (step 0), or each of the next one (step 1).
+typedef void (*visit)(float *w, int64_t n, int64_t channel, int64_t step, float *by_channel);
 
-static void walk(ppq_op *op, bool outputs, visit fn, void *user)
+// Walks a weight and tells the output (or input) channel of its elements.
+static void walk(ppq_op *op, bool outputs, visit fn, float *by_channel)
 {
     ppq_tensor *t = &op->in[1]->value;
     float *w = ppq_f32(t);
     if (!ppq_op_is(op, "Conv")) {
-        const bool trans = ppq_op_attr_int(op, "transB", 0) != 0;
-        for (int64_t i = 0; i < t->shape.dim[0]; i++)
-            for (int64_t j = 0; j < t->shape.dim[1]; j++)
-                fn(w++, outputs == trans ? i : j, user);
+        const bool rows = outputs == (ppq_op_attr_int(op, "transB", 0) != 0);
+        const int64_t cols = t->shape.dim[1];
+        for (int64_t i = 0; i < t->shape.dim[0]; i++, w += cols)
+            fn(w, cols, rows ? i : 0, !rows, by_channel);
         return;
     }
     const int64_t n = t->shape.dim[0], per = t->shape.dim[1];
     const int64_t group = PPQ_MAX(ppq_op_attr_int(op, "group", 1), 1);
     const int64_t outs = PPQ_MAX(n / group, 1);
     const int64_t taps = n && per ? ppq_shape_numel(&t->shape) / (n * per) : 0;
-    for (int64_t o = 0; o < n; o++)
-        for (int64_t c = 0; c < per; c++)
-            for (int64_t k = 0; k < taps; k++)
-                fn(w++, outputs ? o : o / outs * per + c, user);
+    for (int64_t o = 0; o < n; o++, w += per * taps) {
+        const int64_t first = o / outs * per;
+        if (outputs)
+            fn(w, per * taps, o, 0, by_channel);
+        else if (taps == 1)
+            fn(w, per, first, 1, by_channel);
+        for (int64_t c = 0; !outputs && taps > 1 && c < per; c++)
+            fn(w + c * taps, taps, first + c, 0, by_channel);
+    }
 }
 
-static void take_range(float *w, int64_t channel, void *user)
+static void take_range(float *w, int64_t n, int64_t channel, int64_t step, float *range)
 {
-    float *range = user;
-    range[channel] = fmaxf(range[channel], fabsf(*w));
+    for (int64_t i = 0; i < n; i++, channel += step) {
+        const float x = fabsf(w[i]);
+        range[channel] = range[channel] < x ? x : range[channel];
+    }
 }
 
-static void scale_up(float *w, int64_t channel, void *user)
+static void scale_up(float *w, int64_t n, int64_t channel, int64_t step, float *k)
 {
-    const float *k = user;
-    *w *= k[channel];
+    for (int64_t i = 0; i < n; i++, channel += step)
+        w[i] *= k[channel];
 }
 
-static void scale_down(float *w, int64_t channel, void *user)
+static void scale_down(float *w, int64_t n, int64_t channel, int64_t step, float *k)
 {
-    const float *k = user;
-    *w /= k[channel];
+    for (int64_t i = 0; i < n; i++, channel += step)
+        w[i] /= k[channel];
 }
 
 static int by_value(const void *a, const void *b)

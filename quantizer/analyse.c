@@ -7,6 +7,7 @@
 
 #include "core/parallel.h"
 #include "executor/exec.h"
+#include "quantizer/float_run.h"
 
 enum { KEEP = 4096, KEEP_OUTPUT = 65536 };
 
@@ -18,7 +19,7 @@ typedef struct kept {
 struct ppq_analysis {
     ppq_graph *g;
     const ppq_calib_source *data;
-    int64_t n, n_run; // samples kept; samples of the present run
+    int64_t n, n_run; // samples kept; samples simulated
     int n_threads;
     size_t n_vars;
     bool *watch;         // per var id
@@ -26,10 +27,8 @@ struct ppq_analysis {
     ppq_shape *shape;    // [n][n_vars], of the float run
     ppq_dtype *dtype;    // [n_vars]
     ppq_compare *result; // [n][n_vars], then summed into the first row
-    bool simulate;
-    ppq_means *means; // of the float run; borrowed, may be NULL
+    ppq_means *means;    // of the float run; borrowed, may be NULL
     ppq_diag *d;
-    atomic_int failed;
 };
 
 double ppq_compare_snr(const ppq_compare *c)
@@ -57,9 +56,8 @@ static int64_t position(const ppq_tensor *t, int64_t i)
     return (n * spatial + s) * c + ch;
 }
 
-static int64_t n_kept(const ppq_analysis *a, const ppq_var *v, int64_t numel)
+static int64_t n_kept(const ppq_var *v, int64_t numel)
 {
-    (void) a;
     return PPQ_MIN(numel, v->is_output ? KEEP_OUTPUT : KEEP);
 }
 
@@ -69,15 +67,10 @@ static float element(const ppq_tensor *t, int64_t j, int64_t keep, int64_t numel
     return ppq_f32(t)[position(t, (int64_t) ((double) j * ((double) numel / (double) keep)))];
 }
 
-typedef struct watcher {
-    ppq_analysis *a;
-    int64_t sample;
-} watcher;
-
 static void record(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq_tensor *t)
 {
     const size_t at = (size_t) sample * a->n_vars + v->id;
-    const int64_t numel = ppq_shape_numel(&t->shape), n = n_kept(a, v, numel);
+    const int64_t numel = ppq_shape_numel(&t->shape), n = n_kept(v, numel);
     kept *k = &a->reference[at];
     k->x = malloc((size_t) (n + 1) * sizeof(float));
     if (!k->x)
@@ -93,7 +86,7 @@ static void compare(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq
     const kept *k = &a->reference[at];
     const int64_t numel = ppq_shape_numel(&t->shape);
     ppq_compare *r = &a->result[at];
-    if (!k->x || k->n != n_kept(a, v, numel))
+    if (!k->x || k->n != n_kept(v, numel))
         return;
     for (int64_t j = 0; j < k->n; j++) {
         const double x = (double) k->x[j], y = (double) element(t, j, k->n, numel);
@@ -105,75 +98,69 @@ static void compare(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq
     r->n += k->n;
 }
 
-static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+// ---- what is watched ------------------------------------------------------------------------
+
+// The next op, when the value of `v` is rounded only behind it.
+static const ppq_op *rounded_by(const ppq_var *v)
 {
-    const watcher *w = user;
-    if (!w->a->simulate && ppq_means_wants(w->a->means, op, side, slot))
-        return true;
-    if (side != PPQ_OUT || !op->out[slot])
-        return false;
-    return !w->a->simulate || w->a->watch[op->out[slot]->id];
+    const ppq_op *op = v->producer.op;
+    if (!op || op->place != PPQ_PLACE_QUANT || v->is_output || v->n_uses != 1)
+        return NULL;
+    const ppq_tqc *t = op->tqc_out[v->producer.slot];
+    const ppq_op *next = v->uses[0].op;
+    if (!t || t->state != PPQ_QS_OVERLAPPED || next->place != PPQ_PLACE_QUANT || !next->tqc_out[0])
+        return NULL;
+    return ppq_tqc_root_const(t) == ppq_tqc_root_const(next->tqc_out[0]) ? next : NULL;
 }
 
-static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
-                      const ppq_tensor *quant)
+static void watch_results(ppq_analysis *a)
 {
-    const watcher *w = user;
-    if (side == PPQ_IN)
-        return ppq_means_add(w->a->means, w->sample, op, raw, false, w->a->d);
-    const ppq_var *v = op->out[slot];
-    if (!w->a->simulate) {
-        w->a->shape[(size_t) w->sample * w->a->n_vars + v->id] = quant->shape;
-        if (w->sample == 0)
-            w->a->dtype[v->id] = quant->dtype;
+    for (size_t i = 0; i < a->g->n_ops; i++) {
+        const ppq_op *op = a->g->ops[i];
+        for (int32_t k = 0; k < op->n_out; k++)
+            if (op->out[k] && (op->out[k]->is_output ||
+                               (op->place == PPQ_PLACE_QUANT && !rounded_by(op->out[k]))))
+                a->watch[op->out[k]->id] = true;
     }
-    if (!w->a->watch[v->id] || quant->dtype != PPQ_DT_F32)
-        return PPQ_OK;
-    if (w->a->simulate)
-        compare(w->a, w->sample, v, quant);
-    else
-        record(w->a, w->sample, v, quant);
+}
+
+// ---- in float -------------------------------------------------------------------------------
+
+static ppq_status see_float(void *user, int64_t sample, int worker, const ppq_var *v,
+                            const ppq_tensor *value)
+{
+    ppq_analysis *a = user;
+    (void) worker;
+    a->shape[(size_t) sample * a->n_vars + v->id] = value->shape;
+    if (sample == 0)
+        a->dtype[v->id] = value->dtype;
+    if (a->watch[v->id] && value->dtype == PPQ_DT_F32)
+        record(a, sample, v, value);
+    if (a->means)
+        ppq_means_add(a->means, sample, v, value, false);
     return PPQ_OK;
 }
 
-typedef struct job {
-    ppq_analysis *a;
-    ppq_exec *exec;
-} job;
-
-static void one_sample(void *user, int64_t i, int worker)
+static ppq_status run_float(ppq_analysis *a, ppq_diag *d)
 {
-    (void) worker;
-    const job *j = user;
-    ppq_analysis *a = j->a;
-    if (atomic_load(&a->failed) != PPQ_OK)
-        return;
-    const size_t n_in = (size_t) a->g->n_inputs, n_out = (size_t) a->g->n_outputs;
-    ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
-    if (!t)
+    bool *shown = calloc(a->n_vars + 1, sizeof(*shown));
+    if (!shown)
         abort();
-    watcher w = { a, i };
-    const ppq_exec_hook hook = { &w, wants, see };
-    ppq_status st = a->data->get(a->data->user, i, t, a->d);
-    if (st == PPQ_OK)
-        st = ppq_exec_run(j->exec, t, t + n_in, &hook, a->d);
-    for (size_t k = 0; k < n_in + n_out; k++)
-        ppq_tensor_unref(&t[k]);
-    free(t);
-    if (st != PPQ_OK)
-        atomic_store(&a->failed, (int) st);
-}
-
-static ppq_status run(ppq_analysis *a, ppq_diag *d)
-{
+    for (size_t i = 0; i < a->n_vars; i++) {
+        const ppq_var *v = a->g->vars[i];
+        const bool known = v->shape.rank >= 0 && v->dtype != PPQ_DT_NONE;
+        shown[i] = a->watch[i] || (v->producer.op && !known);
+    }
+    if (a->means)
+        ppq_means_wants(a->means, shown);
     a->d = d;
-    const ppq_exec_opts o = { .mode = a->simulate ? PPQ_EXEC_SIMULATE : PPQ_EXEC_FLOAT,
-                              .n_threads = 1 };
-    job j = { .a = a };
-    PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
-    ppq_parallel_for(a->n_threads, a->n_run, one_sample, &j);
-    ppq_exec_destroy(j.exec);
-    return (ppq_status) atomic_load(&a->failed);
+    ppq_float_run *r = NULL;
+    ppq_status st = ppq_float_run_create(a->g, a->data, shown, a->n_threads, &r, d);
+    if (st == PPQ_OK)
+        st = ppq_float_run_samples(r, a->n, see_float, a, NULL, d);
+    ppq_float_run_destroy(r);
+    free(shown);
+    return st;
 }
 
 static void learn_shapes(ppq_analysis *a)
@@ -207,9 +194,8 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
     n = PPQ_MIN(n, data->n_samples);
     const size_t cells = (size_t) n * g->n_vars + 1;
     *a = (ppq_analysis){
-        .g = g, .data = data, .n = n, .n_run = n, .n_threads = n_threads, .n_vars = g->n_vars
+        .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars, .means = means
     };
-    a->means = means;
     a->watch = calloc(g->n_vars + 1, sizeof(*a->watch));
     a->reference = calloc(cells, sizeof(*a->reference));
     a->shape = calloc(cells, sizeof(*a->shape));
@@ -217,12 +203,9 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
     a->result = calloc(cells, sizeof(*a->result));
     if (!a->watch || !a->reference || !a->shape || !a->dtype || !a->result)
         abort();
-    for (size_t i = 0; i < g->n_ops; i++)
-        for (int32_t k = 0; k < g->ops[i]->n_out; k++)
-            if (g->ops[i]->out[k] &&
-                (g->ops[i]->place == PPQ_PLACE_QUANT || g->ops[i]->out[k]->is_output))
-                a->watch[g->ops[i]->out[k]->id] = true;
-    const ppq_status st = n ? run(a, d) : PPQ_OK;
+    watch_results(a);
+    const ppq_status st = n ? run_float(a, d) : PPQ_OK;
+    a->means = NULL;
     if (st != PPQ_OK) {
         ppq_analysis_destroy(a);
         return st;
@@ -235,13 +218,71 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
     return PPQ_OK;
 }
 
+// ---- simulated ------------------------------------------------------------------------------
+
+typedef struct job {
+    ppq_analysis *a;
+    ppq_exec *exec;
+    atomic_int failed;
+} job;
+
+typedef struct watcher {
+    ppq_analysis *a;
+    int64_t sample;
+} watcher;
+
+static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+{
+    const watcher *w = user;
+    return side == PPQ_OUT && op->out[slot] && w->a->watch[op->out[slot]->id];
+}
+
+static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
+                      const ppq_tensor *quant)
+{
+    const watcher *w = user;
+    (void) side;
+    (void) raw;
+    if (quant->dtype == PPQ_DT_F32)
+        compare(w->a, w->sample, op->out[slot], quant);
+    return PPQ_OK;
+}
+
+static void one_sample(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    job *j = user;
+    ppq_analysis *a = j->a;
+    if (atomic_load(&j->failed) != PPQ_OK)
+        return;
+    const size_t n_in = (size_t) a->g->n_inputs, n_out = (size_t) a->g->n_outputs;
+    ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
+    if (!t)
+        abort();
+    watcher w = { a, i };
+    const ppq_exec_hook hook = { &w, wants, see };
+    ppq_status st = a->data->get(a->data->user, i, t, a->d);
+    if (st == PPQ_OK)
+        st = ppq_exec_run(j->exec, t, t + n_in, &hook, a->d);
+    for (size_t k = 0; k < n_in + n_out; k++)
+        ppq_tensor_unref(&t[k]);
+    free(t);
+    if (st != PPQ_OK)
+        atomic_store(&j->failed, (int) st);
+}
+
 ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d)
 {
-    a->simulate = true;
+    const ppq_exec_opts o = { .mode = PPQ_EXEC_SIMULATE, .n_threads = 1 };
+    job j = { .a = a };
     a->n_run = PPQ_MIN(n, a->n);
+    a->d = d;
     if (!a->n_run)
         return PPQ_OK;
-    PPQ_TRY(run(a, d));
+    PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
+    ppq_parallel_for(a->n_threads, a->n_run, one_sample, &j);
+    ppq_exec_destroy(j.exec);
+    PPQ_TRY((ppq_status) atomic_load(&j.failed));
     for (int64_t k = 1; k < a->n_run; k++)
         for (size_t i = 0; i < a->n_vars; i++) {
             ppq_compare *to = &a->result[i];
@@ -272,6 +313,14 @@ void ppq_analysis_destroy(ppq_analysis *a)
 const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id)
 {
     return a && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
+}
+
+const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op)
+{
+    const ppq_var *v = op->n_out ? op->out[0] : NULL;
+    for (const ppq_op *next; v && (next = rounded_by(v));)
+        v = next->out[0];
+    return v ? ppq_analysis_var(a, v->id) : NULL;
 }
 
 int64_t ppq_analysis_samples(const ppq_analysis *a)

@@ -7,7 +7,8 @@
 
 // Compares the quantized graph with the float one, op by op, on a few samples. The float run comes
 // first, before parameters are baked; of every watched tensor a bounded number of elements is
-// kept, evenly spaced.
+// kept, evenly spaced. Watched is what quantized ops leave behind: of ops that are fused, such as
+// Conv and Relu, the last one's result.
 
 typedef struct ppq_compare {
     double signal, noise, dot, norm; // sums over kept elements
@@ -25,14 +26,15 @@ typedef struct ppq_analysis ppq_analysis;
 // between samples stay unknown). `means` (may be NULL) takes the means of inputs.
 PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data,
                                                 int64_t n, int n_threads, ppq_means *means,
-                                                ppq_analysis **out,
-                                                ppq_diag *d);
+                                                ppq_analysis **out, ppq_diag *d);
 // Runs the first n of the same samples with quantization simulated.
 PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d);
 void ppq_analysis_destroy(ppq_analysis *a); // NULL is fine
 
 // Results, by var id of the graph; NULL where nothing was compared.
 const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id);
+// Of an op's first output, where it is rounded: behind the ops that are fused with it.
+const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op);
 int64_t ppq_analysis_samples(const ppq_analysis *a);
 
 #endif

@@ -1,13 +1,10 @@
 #include "quantizer/calibrate.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/parallel.h"
-#include "executor/engine/engine.h"
-#include "executor/exec.h"
 #include "quantizer/stats.h"
 
 // ---- one TQC and its statistics -------------------------------------------------------------
@@ -146,20 +143,9 @@ static void entry_fini(entry *e)
 typedef struct calibration {
     entry *entries;
     size_t n;
-    entry **by_tqc;              // per TQC id
     ppq_stats_scratch **scratch; // per worker
     ppq_diag *d;
-    // activations
-    entry **by_var;       // per var id: the first that looks at it
-    ppq_engine *engine;   // for samples of the first one's shapes
-    ppq_shape *shapes;    // [n_inputs], those
-    ppq_exec *exec;       // for the others; made when one comes
-    pthread_mutex_t lock; // while it is made
-    const ppq_graph *g;
-    const ppq_calib_source *data;
-    const ppq_progress *progress;
-    atomic_int failed; // a ppq_status
-    atomic_llong done;
+    entry **by_var; // activations, per var id: the first that looks at it
 } calibration;
 
 static bool calibrated_here(const ppq_tqc *t, const ppq_var *v, bool constants)
@@ -168,33 +154,39 @@ static bool calibrated_here(const ppq_tqc *t, const ppq_var *v, bool constants)
            ppq_var_is_const(v) == constants;
 }
 
-static void add_entry(calibration *c, ppq_tqc *t, const ppq_op *op, const ppq_var *v)
+static void add_entry(void *user, ppq_tqc *t, const ppq_op *op, const ppq_var *v)
 {
+    calibration *c = user;
     entry *e = &c->entries[c->n++];
     *e = (entry){ .tqc = t, .op = op, .var = v };
     pthread_mutex_init(&e->lock, NULL);
-    c->by_tqc[t->id] = e;
 }
 
-static void collect(calibration *c, const ppq_graph *g, bool constants, int n_threads)
+typedef void (*visit)(void *user, ppq_tqc *t, const ppq_op *op, const ppq_var *v);
+
+static void each_calibrated(const ppq_graph *g, bool constants, visit fn, void *user)
 {
-    *c = (calibration){ .g = g };
-    c->entries = calloc((size_t) g->n_tqcs + 1, sizeof(*c->entries));
-    c->by_tqc = calloc((size_t) g->n_tqcs + 1, sizeof(*c->by_tqc));
-    c->scratch = calloc((size_t) n_threads, sizeof(*c->scratch));
-    if (!c->entries || !c->by_tqc || !c->scratch)
-        abort();
     for (size_t i = 0; i < g->n_ops; i++) {
         const ppq_op *op = g->ops[i];
         if (op->place != PPQ_PLACE_QUANT)
             continue;
         for (int32_t k = 0; k < op->n_in; k++)
             if (calibrated_here(op->tqc_in[k], op->in[k], constants))
-                add_entry(c, op->tqc_in[k], op, op->in[k]);
+                fn(user, op->tqc_in[k], op, op->in[k]);
         for (int32_t k = 0; k < op->n_out; k++)
             if (calibrated_here(op->tqc_out[k], op->out[k], constants))
-                add_entry(c, op->tqc_out[k], op, op->out[k]);
+                fn(user, op->tqc_out[k], op, op->out[k]);
     }
+}
+
+static void collect(calibration *c, const ppq_graph *g, bool constants, int n_threads)
+{
+    *c = (calibration){ 0 };
+    c->entries = calloc((size_t) g->n_tqcs + 1, sizeof(*c->entries));
+    c->scratch = calloc((size_t) n_threads, sizeof(*c->scratch));
+    if (!c->entries || !c->scratch)
+        abort();
+    each_calibrated(g, constants, add_entry, c);
     for (int i = 0; i < n_threads; i++)
         c->scratch[i] = ppq_stats_scratch_create();
 }
@@ -206,7 +198,6 @@ static void calibration_fini(calibration *c, int n_threads)
     for (int i = 0; i < n_threads; i++)
         ppq_stats_scratch_destroy(c->scratch[i]);
     free(c->scratch);
-    free(c->by_tqc);
     free(c->entries);
 }
 
@@ -270,174 +261,61 @@ ppq_status ppq_calibrate_parameters(ppq_graph *g, int n_threads, ppq_diag *d)
 
 // ---- activations ----------------------------------------------------------------------------
 
-typedef struct watcher {
-    calibration *c;
-    int worker;
-} watcher;
-
-static entry *entry_of(const calibration *c, const ppq_op *op, ppq_side side, int slot)
+static void mark(void *user, ppq_tqc *t, const ppq_op *op, const ppq_var *v)
 {
-    if (op->place != PPQ_PLACE_QUANT)
-        return NULL;
-    const ppq_tqc *t = side == PPQ_IN ? op->tqc_in[slot] : op->tqc_out[slot];
-    return t ? c->by_tqc[t->id] : NULL;
+    bool *shown = user;
+    (void) t;
+    (void) op;
+    shown[v->id] = true;
 }
 
-static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+void ppq_calibrate_wants(const ppq_graph *g, bool *shown)
 {
-    const watcher *w = user;
-    return entry_of(w->c, op, side, slot) != NULL;
+    each_calibrated(g, false, mark, shown);
 }
 
-static ppq_status carries_no_float(const calibration *c, const ppq_op *op, ppq_dtype dt)
+static ppq_status see(void *user, int64_t sample, int worker, const ppq_var *v,
+                      const ppq_tensor *value)
 {
-    return ppq_fail(c->d, PPQ_ERR_MODEL, (ppq_loc){ .stage = "calibrate", .op = op->name },
-                    "op '%s' is to be quantized but carries %s", op->name, ppq_dtype_name(dt));
-}
-
-static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
-                      const ppq_tensor *quant)
-{
-    (void) quant;
-    watcher *w = user;
-    if (raw->dtype != PPQ_DT_F32)
-        return carries_no_float(w->c, op, raw->dtype);
-    return observe(entry_of(w->c, op, side, slot), raw, w->c->scratch[w->worker], w->c->d);
-}
-
-static bool wants_var(void *user, const ppq_var *v)
-{
-    const watcher *w = user;
-    return w->c->by_var[v->id] != NULL;
-}
-
-static ppq_status see_var(void *user, const ppq_var *v, const ppq_tensor *value)
-{
-    watcher *w = user;
-    for (entry *e = w->c->by_var[v->id]; e; e = e->next_of_var) {
+    calibration *c = user;
+    (void) sample;
+    for (entry *e = c->by_var[v->id]; e; e = e->next_of_var) {
         if (value->dtype != PPQ_DT_F32)
-            return carries_no_float(w->c, e->op, value->dtype);
-        PPQ_TRY(observe(e, value, w->c->scratch[w->worker], w->c->d));
+            return ppq_fail(c->d, PPQ_ERR_MODEL,
+                            (ppq_loc){ .stage = "calibrate", .op = e->op->name },
+                            "op '%s' is to be quantized but carries %s", e->op->name,
+                            ppq_dtype_name(value->dtype));
+        PPQ_TRY(observe(e, value, c->scratch[worker], c->d));
     }
     return PPQ_OK;
 }
 
-// The engine runs one set of shapes; samples of any other go through the executor.
-static bool fits_engine(const calibration *c, const ppq_tensor *in)
+static ppq_status observe_samples(calibration *c, const ppq_graph *g, ppq_float_run *run, int64_t n,
+                                  const ppq_progress *progress)
 {
-    for (int32_t i = 0; i < c->g->n_inputs; i++)
-        if (!ppq_shape_equal(&c->shapes[i], &in[i].shape))
-            return false;
-    return true;
-}
-
-static ppq_status need_exec(calibration *c)
-{
-    const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT, .n_threads = 1 };
-    pthread_mutex_lock(&c->lock);
-    const ppq_status st = c->exec ? PPQ_OK : ppq_exec_create(c->g, &o, &c->exec, c->d);
-    pthread_mutex_unlock(&c->lock);
-    return st;
-}
-
-static ppq_status run_tensors(calibration *c, ppq_tensor *in, ppq_tensor *out, int worker)
-{
-    watcher w = { c, worker };
-    const ppq_exec_hook hook = { &w, wants, see };
-    const ppq_engine_tap tap = { &w, wants_var, see_var };
-    if (fits_engine(c, in))
-        return ppq_engine_run(c->engine, in, out, &tap, NULL, c->d);
-    PPQ_TRY(need_exec(c));
-    return ppq_exec_run(c->exec, in, out, &hook, c->d);
-}
-
-static ppq_status run_sample(calibration *c, int64_t i, int worker)
-{
-    const size_t n_in = (size_t) c->g->n_inputs, n_out = (size_t) c->g->n_outputs;
-    ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
-    if (!t)
-        abort();
-    ppq_status st = c->data->get(c->data->user, i, t, c->d);
-    if (st == PPQ_OK)
-        st = run_tensors(c, t, t + n_in, worker);
-    for (size_t k = 0; k < n_in + n_out; k++)
-        ppq_tensor_unref(&t[k]);
-    free(t);
-    return st;
-}
-
-static void one_sample(void *user, int64_t i, int worker)
-{
-    calibration *c = user;
-    if (atomic_load(&c->failed) != PPQ_OK)
-        return;
-    const ppq_status st = run_sample(c, i, worker);
-    if (st != PPQ_OK)
-        atomic_store(&c->failed, (int) st);
-    const long long done = atomic_fetch_add(&c->done, 1) + 1;
-    if (c->progress && c->progress->report)
-        c->progress->report(c->progress->user, "calibrate", done, c->data->n_samples);
-}
-
-// An engine for the first sample's shapes, which shows every tensor that somebody looks at.
-static ppq_status make_engine(calibration *c)
-{
-    const size_t n_in = (size_t) c->g->n_inputs, n_vars = c->g->n_vars;
-    ppq_tensor *in = calloc(n_in + 1, sizeof(*in));
-    bool *tapped = calloc(n_vars + 1, sizeof(*tapped));
-    c->by_var = calloc(n_vars + 1, sizeof(*c->by_var));
-    c->shapes = calloc(n_in + 1, sizeof(*c->shapes));
-    if (!in || !tapped || !c->by_var || !c->shapes)
+    c->by_var = calloc(g->n_vars + 1, sizeof(*c->by_var));
+    if (!c->by_var)
         abort();
     for (size_t i = c->n; i-- > 0;) {
         entry *e = &c->entries[i];
         e->next_of_var = c->by_var[e->var->id];
         c->by_var[e->var->id] = e;
-        tapped[e->var->id] = true;
     }
-    // One thread per sample: no waiting for each other inside an op, and every sample's numbers are
-    // those of a single thread.
-    const ppq_engine_opts o = { .n_threads = 1, .shapes = c->shapes, .tapped = tapped };
-    ppq_status st = c->data->get(c->data->user, 0, in, c->d);
-    for (size_t i = 0; st == PPQ_OK && i < n_in; i++)
-        c->shapes[i] = in[i].shape;
-    if (st == PPQ_OK)
-        st = ppq_engine_create(c->g, &o, &c->engine, c->d);
-    for (size_t i = 0; i < n_in; i++)
-        ppq_tensor_unref(&in[i]);
-    free(in);
-    free(tapped);
-    return st;
-}
-
-static ppq_status run_samples(calibration *c, int n_threads)
-{
-    pthread_mutex_init(&c->lock, NULL);
-    ppq_status st = make_engine(c);
-    if (st == PPQ_OK) {
-        ppq_parallel_for(n_threads, c->data->n_samples, one_sample, c);
-        st = (ppq_status) atomic_load(&c->failed);
-    }
-    ppq_engine_destroy(c->engine);
-    ppq_exec_destroy(c->exec);
-    pthread_mutex_destroy(&c->lock);
+    const ppq_status st = ppq_float_run_samples(run, n, see, c, progress, c->d);
     free(c->by_var);
-    free(c->shapes);
     return st;
 }
 
-ppq_status ppq_calibrate_activations(ppq_graph *g, const ppq_calib_source *data, int n_threads,
+ppq_status ppq_calibrate_activations(ppq_graph *g, ppq_float_run *run, int64_t n, int n_threads,
                                      const ppq_progress *progress, ppq_histograms *keep,
                                      ppq_diag *d)
 {
     calibration c;
     collect(&c, g, false, n_threads);
     c.d = d;
-    c.data = data;
-    c.progress = progress;
     for (size_t i = 0; i < c.n; i++)
         c.entries[i].histogram = keep != NULL;
-    ppq_status st = c.n ? run_samples(&c, n_threads) : PPQ_OK;
+    ppq_status st = c.n ? observe_samples(&c, g, run, n, progress) : PPQ_OK;
     if (st == PPQ_OK && c.n)
         st = render_all(&c, g->arena, n_threads, d);
     if (st == PPQ_OK && c.n && keep)

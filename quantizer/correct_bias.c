@@ -1,13 +1,11 @@
 #include "quantizer/correct_bias.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/parallel.h"
 #include "core/quantfn.h"
-#include "executor/exec.h"
 #include "passes/rewrite.h"
 
 // One sample's sums for one op.
@@ -73,92 +71,123 @@ void ppq_means_destroy(ppq_means *m)
     free(m);
 }
 
-bool ppq_means_wants(const ppq_means *m, const ppq_op *op, ppq_side side, int slot)
+void ppq_means_wants(const ppq_means *m, bool *shown)
 {
-    return m && side == PPQ_IN && slot == 0 && correctable(op);
+    for (size_t i = 0; i < m->n_ops; i++)
+        if (correctable(m->g->ops[i]))
+            shown[m->g->ops[i]->in[0]->id] = true;
 }
 
-// Rows of channels in memory order: outer x channels x inner.
-static void add_sums(const float *restrict x, int64_t outer, int64_t channels, int64_t inner,
-                     double *restrict sum)
+// The sum of n values, in a fixed order that vectors can follow.
+PPQ_CLONES
+static double sum_of(const float *x, int64_t n)
 {
-    for (int64_t o = 0; inner == 1 && o < outer; o++, x += channels)
-        for (int64_t c = 0; c < channels; c++)
-            sum[c] += (double) x[c];
-    for (int64_t o = 0; inner != 1 && o < outer; o++)
-        for (int64_t c = 0; c < channels; c++) {
-            double s = 0;
-            for (int64_t i = 0; i < inner; i++)
-                s += (double) *x++;
-            sum[c] += s;
-        }
+    enum { K = 16 };
+    double part[K] = { 0 };
+    int64_t i = 0;
+    for (; i + K <= n; i += K)
+        for (int k = 0; k < K; k++)
+            part[k] += (double) x[i + k];
+    for (; i < n; i++)
+        part[0] += (double) x[i];
+    for (int half = K / 2; half; half /= 2)
+        for (int k = 0; k < half; k++)
+            part[k] += part[k + half];
+    return part[0];
 }
 
-static void add_tensor(const ppq_op *op, const ppq_tensor *x, sums *s)
+PPQ_CLONES
+static void add_row(const float *restrict x, int64_t n, double *restrict sum)
 {
-    const bool conv = ppq_op_is(op, "Conv");
-    const int axis = conv ? 1 : x->shape.rank - 1;
-    int64_t inner = 1;
-    for (int i = axis + 1; i < x->shape.rank; i++)
-        inner *= x->shape.dim[i];
-    if (x->layout == PPQ_LAYOUT_CHANNELS_LAST)
-        inner = 1;
-    const int64_t outer = ppq_shape_numel(&x->shape) / (s->channels * inner);
-    add_sums(ppq_f32(x), outer, s->channels, inner, s->at);
+    for (int64_t c = 0; c < n; c++)
+        sum[c] += (double) x[c];
 }
 
-// What rounding adds to each value, in place of its quantized value. Clipping moves a few values
-// far; a bias that made up for their mean would move all the others, so only rounding counts.
-static void keep_rounding(const ppq_tqc *t, const ppq_tensor *x, ppq_tensor *q)
+// How channels lie in memory: outer x channels x inner.
+typedef struct extents {
+    int64_t channels, inner, n; // n: values in all
+} extents;
+
+static extents extents_of(const ppq_op *op, const ppq_tensor *x)
 {
-    float lo = -INFINITY, hi = INFINITY;
-    if (ppq_tqc_n(t) == 1) {
-        const ppq_qparam p = ppq_tqc_param(t, 0);
-        lo = ((float) p.qmin - p.offset - 0.5f) * p.scale;
-        hi = ((float) p.qmax - p.offset + 0.5f) * p.scale;
+    const int axis = ppq_op_is(op, "Conv") ? 1 : x->shape.rank - 1;
+    extents r = { x->shape.dim[axis], 1, ppq_shape_numel(&x->shape) };
+    for (int i = axis + 1; i < x->shape.rank && x->layout == PPQ_LAYOUT_PLAIN; i++)
+        r.inner *= x->shape.dim[i];
+    return r;
+}
+
+// Adds n values, the first of which is number `at` of the tensor.
+static void add_values(const extents *r, const float *x, int64_t at, int64_t n, double *sum)
+{
+    while (n > 0) {
+        const int64_t c = at / r->inner % r->channels;
+        const int64_t left = r->inner == 1 ? r->channels - c : r->inner - at % r->inner;
+        const int64_t k = PPQ_MIN(left, n);
+        if (r->inner == 1)
+            add_row(x, k, sum + c);
+        else
+            sum[c] += sum_of(x, k);
+        x += k;
+        at += k;
+        n -= k;
     }
-    const float *restrict v = ppq_f32(x);
-    float *restrict e = ppq_f32(q);
-    const int64_t n = ppq_shape_numel(&x->shape);
+}
+
+// q becomes what rounding added to x. Clipping moves a few values far; a bias that made up for
+// their mean would move all the others, so only values within the range count.
+PPQ_CLONES
+static void subtract_inside(const float *restrict x, float *restrict q, int64_t n, float lo,
+                            float hi)
+{
     for (int64_t i = 0; i < n; i++) {
-        const float d = e[i] - v[i];
-        e[i] = v[i] < lo ? 0 : v[i] > hi ? 0 : d;
+        const float added = q[i] - x[i];
+        q[i] = x[i] < lo ? 0 : x[i] > hi ? 0 : added;
     }
 }
 
-ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op, const ppq_tensor *x,
-                         bool shift, ppq_diag *d)
+// Adds what rounding adds to the values.
+static void add_rounding(const extents *r, const float *x, ppq_qparam p, double *sum)
 {
-    const bool conv = ppq_op_is(op, "Conv");
-    if (x->dtype != PPQ_DT_F32 || x->shape.rank < (conv ? 2 : 1) || ppq_shape_numel(&x->shape) == 0)
-        return PPQ_OK;
+    enum { TILE = 2048 };
+    float added[TILE];
+    const float lo = ((float) p.qmin - p.offset - 0.5f) * p.scale;
+    const float hi = ((float) p.qmax - p.offset + 0.5f) * p.scale;
+    for (int64_t at = 0; at < r->n; at += TILE) {
+        const int64_t n = PPQ_MIN(r->n - at, TILE);
+        ppq_fake_quant(x + at, added, n, &p);
+        subtract_inside(x + at, added, n, lo, hi);
+        add_values(r, added, at, n, sum);
+    }
+}
+
+static void add_for(ppq_means *m, int64_t sample, const ppq_op *op, const ppq_tensor *x, bool shift)
+{
+    const extents r = extents_of(op, x);
     sums *s = &m->by_sample[(size_t) sample * m->n_ops + op->id];
-    s->channels = x->shape.dim[conv ? 1 : x->shape.rank - 1];
-    s->count += ppq_shape_numel(&x->shape) / s->channels;
+    s->channels = r.channels;
+    s->count += r.n / r.channels;
     if (!s->at)
         s->at = calloc((size_t) s->channels + 1, sizeof(*s->at));
     if (!s->at)
         abort();
-    if (!shift) {
-        add_tensor(op, x, s);
-        return PPQ_OK;
+    // Channels with scales of their own have no common rounding to measure.
+    if (!shift)
+        add_values(&r, ppq_f32(x), 0, r.n, s->at);
+    else if (ppq_tqc_n(op->tqc_in[0]) == 1)
+        add_rounding(&r, ppq_f32(x), ppq_tqc_param(op->tqc_in[0], 0), s->at);
+}
+
+void ppq_means_add(ppq_means *m, int64_t sample, const ppq_var *v, const ppq_tensor *x, bool shift)
+{
+    if (x->dtype != PPQ_DT_F32 || ppq_shape_numel(&x->shape) == 0)
+        return;
+    for (int32_t i = 0; i < v->n_uses; i++) {
+        const ppq_op *op = v->uses[i].op;
+        if (v->uses[i].slot == 0 && correctable(op) &&
+            x->shape.rank >= (ppq_op_is(op, "Conv") ? 2 : 1))
+            add_for(m, sample, op, x, shift);
     }
-    if (!ppq_tqc_n(op->tqc_in[0]))
-        return PPQ_OK;
-    ppq_tensor q;
-    ppq_status st = ppq_tensor_alloc(&q, PPQ_DT_F32, &x->shape);
-    if (st == PPQ_OK) {
-        q.layout = x->layout;
-        st = ppq_tqc_fake_quant(op->tqc_in[0], x, &q);
-    }
-    if (st == PPQ_OK) {
-        keep_rounding(op->tqc_in[0], x, &q);
-        add_tensor(op, &q, s);
-    }
-    ppq_tensor_unref(&q);
-    return st == PPQ_OK ? st
-                        : ppq_fail(d, st, (ppq_loc){ .stage = "correct-bias", .op = op->name },
-                                   "the input of '%s' cannot be quantized", op->name);
 }
 
 // The mean over samples, in their order; NULL when the op never ran.
@@ -245,98 +274,86 @@ static ppq_status correct(ppq_op *op, const ppq_means *m, const ppq_tensor *w, d
     return st;
 }
 
-ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, ppq_diag *d)
+// The error of the weights times the mean.
+static ppq_status correct_weight(ppq_op *op, const ppq_means *m)
 {
-    for (size_t i = 0; i < g->n_ops; i++) {
-        ppq_op *op = g->ops[i];
-        if (!correctable(op) || !ppq_tqc_is_active(op->tqc_in[1]))
-            continue;
-        const ppq_tensor *w = &op->in[1]->value;
-        ppq_tensor error;
-        ppq_status st = ppq_tensor_alloc(&error, PPQ_DT_F32, &w->shape);
-        if (st == PPQ_OK)
-            st = ppq_tqc_fake_quant(op->tqc_in[1], w, &error);
-        for (int64_t k = 0; st == PPQ_OK && k < ppq_shape_numel(&w->shape); k++)
-            ppq_f32(&error)[k] = ppq_f32(w)[k] - ppq_f32(&error)[k];
-        if (st == PPQ_OK)
-            st = correct(op, m, &error, 1);
-        ppq_tensor_unref(&error);
-        if (st != PPQ_OK)
-            return ppq_fail(d, st, (ppq_loc){ .stage = "correct-bias", .op = op->name },
-                            "the bias of '%s' cannot be corrected", op->name);
+    const ppq_tensor *w = &op->in[1]->value;
+    const int64_t n = ppq_shape_numel(&w->shape);
+    ppq_tensor error = { 0 };
+    ppq_status st = ppq_tensor_alloc(&error, PPQ_DT_F32, &w->shape);
+    if (st == PPQ_OK)
+        st = ppq_tqc_fake_quant(op->tqc_in[1], w, &error);
+    if (st == PPQ_OK) {
+        const float *restrict exact = ppq_f32(w);
+        float *restrict e = ppq_f32(&error);
+        for (int64_t k = 0; k < n; k++)
+            e[k] = exact[k] - e[k];
+        st = correct(op, m, &error, 1);
     }
+    ppq_tensor_unref(&error);
+    return st;
+}
+
+// ---- all of them ----------------------------------------------------------------------------
+
+typedef struct job {
+    ppq_graph *g;
+    const ppq_means *m;
+    bool shift;         // means are of what rounding adds to activations
+    ppq_status *status; // per op
+} job;
+
+static void correct_one(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    const job *j = user;
+    ppq_op *op = j->g->ops[i];
+    if (!correctable(op))
+        return;
+    if (j->shift)
+        j->status[i] = correct(op, j->m, &op->in[1]->value, -1);
+    else if (ppq_tqc_is_active(op->tqc_in[1]))
+        j->status[i] = correct_weight(op, j->m);
+}
+
+static ppq_status correct_all(ppq_graph *g, const ppq_means *m, bool shift, int n_threads,
+                              ppq_diag *d)
+{
+    job j = { g, m, shift, calloc(g->n_ops + 1, sizeof(ppq_status)) };
+    if (!j.status)
+        abort();
+    ppq_parallel_for(n_threads, (int64_t) g->n_ops, correct_one, &j);
+    ppq_status st = PPQ_OK;
+    for (size_t i = 0; i < g->n_ops && st == PPQ_OK; i++)
+        if ((st = j.status[i]) != PPQ_OK)
+            st = ppq_fail(d, st, (ppq_loc){ .stage = "correct-bias", .op = g->ops[i]->name },
+                          "the bias of '%s' cannot be corrected", g->ops[i]->name);
+    free(j.status);
+    return st;
+}
+
+ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, int n_threads, ppq_diag *d)
+{
+    return correct_all(g, m, false, n_threads, d);
+}
+
+static ppq_status see(void *user, int64_t sample, int worker, const ppq_var *v,
+                      const ppq_tensor *value)
+{
+    (void) worker;
+    ppq_means_add(user, sample, v, value, true);
     return PPQ_OK;
 }
 
-// ---- activations ----------------------------------------------------------------------------
-
-typedef struct job {
-    ppq_means *m;
-    ppq_exec *exec;
-    const ppq_calib_source *data;
-    ppq_diag *d;
-    atomic_int failed;
-} job;
-
-typedef struct watcher {
-    job *j;
-    int64_t sample;
-} watcher;
-
-static bool wants(void *user, const ppq_op *op, ppq_side side, int slot)
+ppq_status ppq_correct_activations(ppq_graph *g, ppq_float_run *run, int64_t n, int n_threads,
+                                   ppq_diag *d)
 {
-    const watcher *w = user;
-    return ppq_means_wants(w->j->m, op, side, slot);
-}
-
-static ppq_status see(void *user, const ppq_op *op, ppq_side side, int slot, const ppq_tensor *raw,
-                      const ppq_tensor *quant)
-{
-    const watcher *w = user;
-    (void) side;
-    (void) slot;
-    (void) quant;
-    return ppq_means_add(w->j->m, w->sample, op, raw, true, w->j->d);
-}
-
-static void one_sample(void *user, int64_t i, int worker)
-{
-    (void) worker;
-    job *j = user;
-    const ppq_graph *g = j->m->g;
-    const size_t n_in = (size_t) g->n_inputs, n_out = (size_t) g->n_outputs;
-    ppq_tensor *t = calloc(n_in + n_out + 1, sizeof(*t));
-    if (!t)
-        abort();
-    watcher w = { j, i };
-    const ppq_exec_hook hook = { &w, wants, see };
-    ppq_status st = j->data->get(j->data->user, i, t, j->d);
-    if (st == PPQ_OK)
-        st = ppq_exec_run(j->exec, t, t + n_in, &hook, j->d);
-    for (size_t k = 0; k < n_in + n_out; k++)
-        ppq_tensor_unref(&t[k]);
-    free(t);
-    if (st != PPQ_OK)
-        atomic_store(&j->failed, (int) st);
-}
-
-ppq_status ppq_correct_activations(ppq_graph *g, const ppq_calib_source *data, int64_t n,
-                                   int n_threads, ppq_diag *d)
-{
-    n = PPQ_MIN(n, data->n_samples);
     if (n < 1)
         return PPQ_OK;
-    job j = { .m = ppq_means_create(g, n), .data = data, .d = d };
-    const ppq_exec_opts o = { .mode = PPQ_EXEC_FLOAT, .n_threads = 1 };
-    ppq_status st = ppq_exec_create(g, &o, &j.exec, d);
-    if (st == PPQ_OK) {
-        ppq_parallel_for(n_threads, n, one_sample, &j);
-        st = (ppq_status) atomic_load(&j.failed);
-    }
-    ppq_exec_destroy(j.exec);
-    for (size_t i = 0; i < g->n_ops && st == PPQ_OK; i++)
-        if (correctable(g->ops[i]))
-            st = correct(g->ops[i], j.m, &g->ops[i]->in[1]->value, -1);
-    ppq_means_destroy(j.m);
+    ppq_means *m = ppq_means_create(g, n);
+    ppq_status st = ppq_float_run_samples(run, n, see, m, NULL, d);
+    if (st == PPQ_OK)
+        st = correct_all(g, m, true, n_threads, d);
+    ppq_means_destroy(m);
     return st;
 }

@@ -1,8 +1,8 @@
 #ifndef PPQ_QUANTIZER_CORRECT_BIAS_H
 #define PPQ_QUANTIZER_CORRECT_BIAS_H
 
-#include "core/calib_source.h"
 #include "core/ext.h"
+#include "quantizer/float_run.h"
 
 // Bias correction. Rounding shifts means: of weights, where few are summed (depthwise
 // convolutions), and of activations that crowd near zero, as behind a ReLU. A shift per output
@@ -19,15 +19,18 @@ typedef struct ppq_means ppq_means;
 // For `n` samples, each watched by one thread at a time.
 ppq_means *ppq_means_create(const ppq_graph *g, int64_t n);
 void ppq_means_destroy(ppq_means *m); // NULL is fine
-bool ppq_means_wants(const ppq_means *m, const ppq_op *op, ppq_side side, int slot);
-// Adds the values of input 0 of `op`, or, when `shift`, what quantization adds to them.
-PPQ_NODISCARD ppq_status ppq_means_add(ppq_means *m, int64_t sample, const ppq_op *op,
-                                       const ppq_tensor *x, bool shift, ppq_diag *d);
+// The vars whose values it takes: sets shown[id], [g->n_vars].
+void ppq_means_wants(const ppq_means *m, bool *shown);
+// Adds the values of `v`, or, when `shift`, what rounding adds to them, for every op that reads it
+// as its input 0. A var that nobody wants adds nothing.
+void ppq_means_add(ppq_means *m, int64_t sample, const ppq_var *v, const ppq_tensor *x, bool shift);
 
 // First term, before weights are baked, from means of x.
-PPQ_NODISCARD ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, ppq_diag *d);
-// Second term, once activations are calibrated: runs samples [0, n) of `data`.
-PPQ_NODISCARD ppq_status ppq_correct_activations(ppq_graph *g, const ppq_calib_source *data,
-                                                 int64_t n, int n_threads, ppq_diag *d);
+PPQ_NODISCARD ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, int n_threads,
+                                             ppq_diag *d);
+// Second term, once activations are calibrated: samples [0, n) through `run`, a float run of g
+// that shows what such means want.
+PPQ_NODISCARD ppq_status ppq_correct_activations(ppq_graph *g, ppq_float_run *run, int64_t n,
+                                                 int n_threads, ppq_diag *d);
 
 #endif

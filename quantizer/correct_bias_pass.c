@@ -1,5 +1,6 @@
 #include "quantizer/correct_bias_pass.h"
 
+#include "core/calib_source.h"
 #include "quantizer/correct_bias.h"
 
 // Bias correction as a pass: its second step. The first needs means of the float model and is part
@@ -28,8 +29,8 @@ int ppq_correction_samples(const ppq_settings *s)
 static ppq_status run(const ppq_pass_env *env, const void *params)
 {
     (void) params;
-    return ppq_correct_activations(env->graph, env->data, ppq_correction_samples(env->settings),
-                                   env->n_threads, env->diag);
+    const int64_t n = PPQ_MIN(ppq_correction_samples(env->settings), env->data->n_samples);
+    return ppq_correct_activations(env->graph, env->float_run, n, env->n_threads, env->diag);
 }
 
 const ppq_pass ppq_pass_correct_bias = {

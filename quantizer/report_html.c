@@ -190,11 +190,8 @@ static void layer_table(const page *p)
 {
     const bool all = p->g->n_ops <= MOST_ROWS;
     ppq_html_table_open(p->b, "#id|type|name|place|#SNR dB|#cosine|#MSE|why there");
-    for (size_t i = 0; all && i < p->g->n_ops; i++) {
-        const ppq_op *op = p->g->ops[i];
-        const bool has = op->n_out > 0 && op->out[0];
-        layer_row(p, op, has ? ppq_analysis_var(p->s->analysis, op->out[0]->id) : NULL);
-    }
+    for (size_t i = 0; all && i < p->g->n_ops; i++)
+        layer_row(p, p->g->ops[i], ppq_analysis_op(p->s->analysis, p->g->ops[i]));
     const size_t n = all ? p->g->n_ops : PPQ_MIN(p->n_errors, MOST_ROWS);
     for (size_t i = 0; !all && i < n; i++)
         layer_row(p, p->errors[i].op, p->errors[i].compare);

@@ -57,10 +57,17 @@ ppq_status ppq_session_create(ppq_settings *settings, ppq_diag *d, ppq_session *
     return PPQ_OK;
 }
 
+static void close_float_run(ppq_session *s)
+{
+    ppq_float_run_destroy(s->float_run);
+    s->float_run = NULL;
+}
+
 void ppq_session_destroy(ppq_session *s)
 {
     if (!s)
         return;
+    close_float_run(s);
     ppq_analysis_destroy(s->analysis);
     ppq_histograms_fini(&s->histograms);
     ppq_graph_destroy(s->graph);
@@ -171,6 +178,7 @@ static ppq_status run_pass(ppq_session *s, const char *name)
                                .platform = s->platform,
                                .settings = s->settings,
                                .data = p->needs_data ? s->data : NULL,
+                               .float_run = p->needs_data ? s->float_run : NULL,
                                .n_threads = s->n_threads,
                                .scratch = scratch,
                                .diag = s->diag };
@@ -251,6 +259,21 @@ static bool corrects_bias(const ppq_session *s)
     return s->settings->bias_correction && !pass_is_off(s, "correct-bias");
 }
 
+// One plan serves the calibration of activations and the correction of biases.
+static ppq_status open_float_run(ppq_session *s, const ppq_means *means)
+{
+    bool *shown = calloc(s->graph->n_vars + 1, sizeof(*shown));
+    if (!shown)
+        abort();
+    ppq_calibrate_wants(s->graph, shown);
+    if (means)
+        ppq_means_wants(means, shown);
+    const ppq_status st =
+        ppq_float_run_create(s->graph, s->data, shown, s->n_threads, &s->float_run, s->diag);
+    free(shown);
+    return st;
+}
+
 static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
 {
     double t = now();
@@ -262,15 +285,19 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     ppq_status st = ppq_analysis_reference(s->graph, data, means ? n : s->settings->analyse,
                                            s->n_threads, means, &s->analysis, s->diag);
     if (st == PPQ_OK && means)
-        st = ppq_correct_weights(s->graph, means, s->diag);
-    ppq_means_destroy(means);
-    PPQ_TRY(st);
+        st = ppq_correct_weights(s->graph, means, s->n_threads, s->diag);
     phase_done(s, "float-reference", t);
     // Activations are measured behind the weights that will be deployed.
-    PPQ_TRY(run_pass(s, "bake-parameters"));
+    if (st == PPQ_OK)
+        st = run_pass(s, "bake-parameters");
     t = now();
-    PPQ_TRY(ppq_calibrate_activations(s->graph, data, s->n_threads, &s->progress,
-                                      s->settings->report ? &s->histograms : NULL, s->diag));
+    if (st == PPQ_OK)
+        st = open_float_run(s, means);
+    ppq_means_destroy(means);
+    PPQ_TRY(st);
+    PPQ_TRY(ppq_calibrate_activations(s->graph, s->float_run, data->n_samples, s->n_threads,
+                                      &s->progress, s->settings->report ? &s->histograms : NULL,
+                                      s->diag));
     phase_done(s, "calibrate-activations", t);
     return PPQ_OK;
 }
@@ -293,6 +320,7 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(run_common(s, (const char *const[]){ "align", NULL }));
     if (corrects_bias(s))
         PPQ_TRY(run_pass(s, "correct-bias"));
+    close_float_run(s);
     PPQ_TRY(run_common(s, finish));
     const double t = now();
     PPQ_TRY(ppq_analysis_simulate(s->analysis, s->settings->analyse, s->diag));

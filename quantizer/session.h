@@ -23,9 +23,10 @@ typedef struct ppq_session {
     ppq_progress progress;
     const ppq_platform *platform;
     ppq_graph *graph;
-    const ppq_calib_source *data; // borrowed; while quantize runs
-    ppq_analysis *analysis;       // NULL before quantize
-    ppq_histograms histograms;    // empty unless a report is asked for
+    const ppq_calib_source *data;    // borrowed; while quantize runs
+    struct ppq_float_run *float_run; // NULL but while activations are calibrated and corrected
+    ppq_analysis *analysis;          // NULL before quantize
+    ppq_histograms histograms;       // empty unless a report is asked for
     ppq_phase_time phases[PPQ_MAX_PHASES];
     int n_phases;
     int n_dumps;

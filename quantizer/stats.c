@@ -104,9 +104,11 @@ static int32_t above_zero(int32_t magnitude)
 }
 
 // Independent accumulators let the compiler vectorize.
+enum { K = 32 };
+
+PPQ_CLONES
 static extent extent_of(const float *x, int64_t n)
 {
-    enum { K = 16 };
     float min[K], max[K];
     int32_t least[K], most[K];
     for (int k = 0; k < K; k++) {
@@ -131,6 +133,33 @@ static extent extent_of(const float *x, int64_t n)
         const int32_t m = magnitude_of(x[i]);
         all = extent_join(all, (extent){ x[i], x[i], above_zero(m), m });
     }
+    return all;
+}
+
+// The same without the smallest magnitude, which only histograms ask for.
+PPQ_CLONES
+static extent ends_of(const float *x, int64_t n)
+{
+    float min[K], max[K];
+    int32_t most[K];
+    for (int k = 0; k < K; k++) {
+        min[k] = max[k] = x[0];
+        most[k] = 0;
+    }
+    int64_t i = 0;
+    for (; i + K <= n; i += K)
+        for (int k = 0; k < K; k++) {
+            const float v = x[i + k];
+            const int32_t m = magnitude_of(v);
+            min[k] = v < min[k] ? v : min[k];
+            max[k] = v > max[k] ? v : max[k];
+            most[k] = m > most[k] ? m : most[k];
+        }
+    extent all = { min[0], max[0], 0, most[0] };
+    for (int k = 1; k < K; k++)
+        all = extent_join(all, (extent){ min[k], max[k], 0, most[k] });
+    for (; i < n; i++)
+        all = extent_join(all, (extent){ x[i], x[i], 0, magnitude_of(x[i]) });
     return all;
 }
 
@@ -219,7 +248,7 @@ static extent look(const float *x, int64_t n, ppq_stats_scratch *sc)
 
 static void observe_part(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratch *scratch)
 {
-    const extent e = s->bins ? look(x, n, scratch) : extent_of(x, n);
+    const extent e = s->bins ? look(x, n, scratch) : ends_of(x, n);
     ppq_range r = { e.min, e.max, (uint64_t) n, 0 };
     if (!extent_finite(e))
         r = slow_range(x, n);

@@ -104,10 +104,9 @@ ppq_layer_error *ppq_layer_errors(const ppq_session *s, bool all, ppq_arena *a, 
     *n = 0;
     for (size_t i = 0; i < g->n_ops; i++) {
         const ppq_op *op = g->ops[i];
-        if (op->place != PPQ_PLACE_QUANT || !op->n_out || !op->out[0] ||
-            (!all && !ppq_op_has_trait(op, PPQ_OP_COMPUTE)))
+        if (op->place != PPQ_PLACE_QUANT || (!all && !ppq_op_has_trait(op, PPQ_OP_COMPUTE)))
             continue;
-        const ppq_compare *c = ppq_analysis_var(s->analysis, op->out[0]->id);
+        const ppq_compare *c = ppq_analysis_op(s->analysis, op);
         if (c)
             out[(*n)++] = (ppq_layer_error){ op, c, ppq_compare_snr(c) };
     }

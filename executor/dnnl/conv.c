@@ -127,9 +127,11 @@ static ppq_status make_noise(const ppq_shape *s, ppq_layout layout, ppq_tensor *
     PPQ_TRY(ppq_tensor_alloc(out, PPQ_DT_F32, s));
     out->layout = s->rank >= 3 ? layout : PPQ_LAYOUT_PLAIN;
     uint32_t seed = 1;
-    for (int64_t i = 0; i < ppq_shape_numel(s); i++) {
+    float *x = ppq_f32(out);
+    const int64_t n = ppq_shape_numel(s);
+    for (int64_t i = 0; i < n; i++) {
         seed = seed * 1664525u + 1013904223u;
-        ppq_f32(out)[i] = (float) (int32_t) seed * 0x1p-31f;
+        x[i] = (float) (int32_t) seed * 0x1p-31f;
     }
     return PPQ_OK;
 }

@@ -24,7 +24,9 @@ ppq_status ppq_unary_backward(ppq_backward_ctx *c, ppq_unary_slope slope, float 
     static void loop_##id(const void *src, void *dst, int64_t n, float pa, float pb)              \
     {                                                                                             \
         typedef type T;                                                                           \
-        const T *s = src, a __attribute__((unused)) = (T) pa, b __attribute__((unused)) = (T) pb; \
+        const T *s = src;                                                                         \
+        const T a __attribute__((unused)) = TYPES_FIT(T, (double) pa);                            \
+        const T b __attribute__((unused)) = TYPES_FIT(T, (double) pb);                            \
         T *d = dst;                                                                               \
         for (int64_t i = 0; i < n; i++) {                                                         \
             const T x = s[i];                                                                     \

@@ -549,7 +549,8 @@ static ppq_status check_values(const ppq_tensor *t, const char *path, ppq_diag *
     if (t->dtype != PPQ_DT_F32)
         return PPQ_OK;
     const float *x = ppq_f32(t);
-    for (int64_t i = 0; i < ppq_shape_numel(&t->shape); i++)
+    const int64_t n = ppq_shape_numel(&t->shape);
+    for (int64_t i = 0; i < n; i++)
         if (!isfinite(x[i]))
             return ppq_data_fail(d, path, "element %lld is %s", (long long) i,
                                  isnan(x[i]) ? "NaN" : "infinite");
