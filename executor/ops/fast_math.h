@@ -117,6 +117,24 @@ static inline float ppq_log1pf_unit(float x)
 #define fast_erf(x)        _Generic((x), float : ppq_erff, default : erf)(x)
 #define fast_log1p_unit(x) _Generic((x), float : ppq_log1pf_unit, default : log1p)(x)
 
+// x * P(a standard normal variable <= x).
+#define fast_gelu(x)                                   \
+    _Generic((x), float : 0.5f, default : 0.5) * (x) * \
+        (1 + fast_erf((x) * _Generic((x), float : 0.70710678f, default : 0.70710678118654752440)))
+
+// The usual formula for it, x / 2 * (1 + tanh u), as x / (1 + e^(-2 u)).
+static inline float ppq_gelu_tanhf(float x)
+{
+    return x / (1 + ppq_expf(-1.59576912f * (x + 0.044715f * x * x * x)));
+}
+
+static inline double ppq_gelu_tanh(double x)
+{
+    return x / (1 + exp(-1.59576912160573071176 * (x + 0.044715 * x * x * x)));
+}
+
+#define fast_gelu_tanh(x) _Generic((x), float : ppq_gelu_tanhf, default : ppq_gelu_tanh)(x)
+
 // ln(1 + e^x) without overflow.
 #define fast_softplus(x) (((x) > 0 ? (x) : 0) + fast_log1p_unit(fast_exp(-fabs(x))))
 

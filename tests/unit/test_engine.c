@@ -343,6 +343,22 @@ static void build_thin(world *w, ppq_var *x, int v)
     finish(w, v % 2 ? add_op(w, "Tanh", c, NULL, NULL)->out[0] : c);
 }
 
+// Functions of floats, in either layout.
+static void build_pointwise(world *w, ppq_var *x, int v)
+{
+    static const char *const types[] = { "Exp",   "Tanh", "Sigmoid",  "Erf", "Gelu",
+                                         "Swish", "Elu",  "Softplus", "Gelu" };
+    if (v >= 9)
+        x = conv(w, x, floats(w, SHAPE(8, 8, 1, 1), 23), NULL, 1, 1, 0)->out[0];
+    x = add_op(w, "Neg", x, NULL, NULL)->out[0];
+    ppq_op *op = add_op(w, types[v % 9], x, NULL, NULL);
+    if (v % 9 == 8)
+        ppq_op_set_string(w->g, op, "approximate", "tanh");
+    if (v % 9 == 5 || v % 9 == 6)
+        ppq_op_set_float(w->g, op, "alpha", 0.7f);
+    finish(w, op->out[0]);
+}
+
 // Sequences of 3 and weights in int8.
 static void build_recurrent(world *w, ppq_var *x, int v)
 {
@@ -373,6 +389,7 @@ static const net_case cases[] = {
     { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 10 },
     { "thin", "conv ", { 4, { 2, 3, 12, 13 } }, build_thin, 4 },
     { "recurrent", "recurrent", { 3, { 3, 5, 24 } }, build_recurrent, 12 },
+    { "pointwise", "pointwise", { 4, { 1, 8, 5, 7 } }, build_pointwise, 18 },
     { "float", "conv ", { 4, { 2, 8, 9, 7 } }, build_float, 6 },
 };
 
