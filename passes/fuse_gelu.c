@@ -1,54 +1,154 @@
 #include "passes/pattern.h"
 
-// x * (1 + erf(x / sqrt 2)) * 0.5, however it is parenthesized, becomes Gelu.
+// Gelu spelled out, however it is parenthesized, becomes one op:
+//     x / 2 + x / 2 * erf(x / sqrt 2)
+//     x / 2 + x / 2 * tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))
+// Expressions are multiplied out to polynomials in x and in the value of that function, so that
+// every order of factors and every way to write a power looks the same.
 
-// The Erf that `sum` = 1 + Erf(...) adds to, and x.
-static const ppq_var *erf_argument(const ppq_op *sum)
+enum { DEGREE = 3, OPS = 16 };
+
+// The sum of at[i][j] * x^i * f^j.
+typedef struct polynomial {
+    double at[DEGREE + 1][2];
+} polynomial;
+
+typedef struct expression {
+    const ppq_var *x; // what several ops read; NULL: not seen yet
+    const ppq_op *f;  // the Erf or Tanh; NULL: not seen yet, or not wanted
+    bool wants_f;
+    int n_ops;
+} expression;
+
+static bool expand(expression *e, const ppq_var *v, polynomial *out);
+
+static polynomial constant(double c)
 {
-    const int32_t one = ppq_slot_near(sum, 1);
-    const ppq_op *erf = one < 0 ? NULL : ppq_private_input(sum, 1 - one, "Erf", 1);
-    if (!erf)
-        return NULL;
-    const ppq_op *div = ppq_private_input(erf, 0, "Div", 1);
-    if (div && ppq_input_near(div, 1, 1.4142135623730951))
-        return div->in[0];
-    const ppq_op *mul = ppq_private_input(erf, 0, "Mul", 1);
-    const int32_t half = mul ? ppq_slot_near(mul, 0.70710678118654752) : -1;
-    return half < 0 ? NULL : mul->in[1 - half];
+    return (polynomial){ .at = { { c, 0 } } };
 }
 
-// x if `op` = x * (1 + erf(x / sqrt 2)); `scaled`: x may be x * 0.5 instead.
-static const ppq_var *product(const ppq_op *op, bool *scaled)
+static bool multiply(const polynomial *a, const polynomial *b, polynomial *out)
 {
-    for (int32_t k = 0; k < 2; k++) {
-        const ppq_op *sum = ppq_private_input(op, k, "Add", 1);
-        const ppq_var *x = sum ? erf_argument(sum) : NULL, *y = op->in[1 - k];
-        if (!x)
-            continue;
-        *scaled = false;
-        if (y == x)
-            return x;
-        const ppq_op *half = ppq_private_input(op, 1 - k, "Mul", 1);
-        const int32_t slot = half ? ppq_slot_near(half, 0.5) : -1;
-        *scaled = true;
-        if (slot >= 0 && half->in[1 - slot] == x)
-            return x;
+    polynomial y = { 0 };
+    for (int i = 0; i <= DEGREE; i++)
+        for (int k = 0; k <= DEGREE; k++)
+            for (int f = 0; f < 4; f++) {
+                const double term = a->at[i][f / 2] * b->at[k][f % 2];
+                if (term == 0)
+                    continue;
+                if (i + k > DEGREE || f == 3)
+                    return false;
+                y.at[i + k][f / 2 + f % 2] += term;
+            }
+    *out = y;
+    return true;
+}
+
+static bool scalar(const ppq_var *v, double *out)
+{
+    return v && ppq_var_is_const(v) && ppq_const_scalar(&v->value, out);
+}
+
+static bool expand_power(expression *e, const ppq_op *op, polynomial *out)
+{
+    double n;
+    polynomial base;
+    if (!scalar(op->in[1], &n) || !(n >= 1 && n <= DEGREE) || n > floor(n) ||
+        !expand(e, op->in[0], &base))
+        return false;
+    *out = base;
+    for (int i = 1; i < (int) n; i++)
+        if (!multiply(out, &base, out))
+            return false;
+    return true;
+}
+
+static bool expand_op(expression *e, const ppq_op *op, polynomial *out)
+{
+    polynomial a, b;
+    double divisor;
+    if (op->n_in != 2 || ++e->n_ops > OPS)
+        return false;
+    if (ppq_op_is(op, "Pow"))
+        return expand_power(e, op, out);
+    if (ppq_op_is(op, "Div")) {
+        if (!scalar(op->in[1], &divisor) || divisor == 0 || !expand(e, op->in[0], &a))
+            return false;
+        b = constant(1 / divisor);
+        return multiply(&a, &b, out);
     }
-    return NULL;
+    if (!expand(e, op->in[0], &a) || !expand(e, op->in[1], &b))
+        return false;
+    if (ppq_op_is(op, "Mul"))
+        return multiply(&a, &b, out);
+    for (int i = 0; i <= DEGREE; i++)
+        for (int f = 0; f < 2; f++)
+            out->at[i][f] = a.at[i][f] + b.at[i][f];
+    return true;
 }
 
-static const ppq_var *match(const ppq_op *op)
+static bool is_arithmetic(const ppq_op *op)
 {
-    bool scaled;
-    if (!ppq_op_is(op, "Mul") || op->n_in != 2)
+    return ppq_op_is(op, "Mul") || ppq_op_is(op, "Add") || ppq_op_is(op, "Div") ||
+           ppq_op_is(op, "Pow");
+}
+
+// What nobody else reads belongs to the expression; x itself is read at least twice.
+static bool expand(expression *e, const ppq_var *v, polynomial *out)
+{
+    double c;
+    if (scalar(v, &c)) {
+        *out = constant(c);
+        return true;
+    }
+    const ppq_op *op = v ? v->producer.op : NULL;
+    const bool own = op && v->n_uses == 1 && !v->is_output;
+    if (own && is_arithmetic(op))
+        return expand_op(e, op, out);
+    if (own && e->wants_f && (ppq_op_is(op, "Erf") || ppq_op_is(op, "Tanh"))) {
+        *out = (polynomial){ .at = { { 0, 1 } } };
+        if (e->f)
+            return false;
+        e->f = op;
+        return true;
+    }
+    *out = (polynomial){ .at = { { 0, 0 }, { 1, 0 } } };
+    if (!v || (e->x && e->x != v))
+        return false;
+    e->x = v;
+    return true;
+}
+
+static bool near(const polynomial *p, const polynomial *want)
+{
+    for (int i = 0; i <= DEGREE; i++)
+        for (int f = 0; f < 2; f++)
+            if (fabs(p->at[i][f] - want->at[i][f]) > 1e-4 * fabs(want->at[i][f]))
+                return false;
+    return true;
+}
+
+// x when `op` is the last of a Gelu.
+static const ppq_var *match(const ppq_op *op, bool *by_tanh)
+{
+    static const polynomial whole = { .at = { { 0, 0 }, { 0.5, 0.5 } } };
+    static const polynomial for_erf = { .at = { { 0, 0 }, { 0.70710678118654752, 0 } } };
+    static const polynomial for_tanh = {
+        .at = { { 0, 0 }, { 0.79788456080286536, 0 }, { 0, 0 }, { 0.035677408136300125, 0 } }
+    };
+    expression outer = { .wants_f = true }, inner = { .wants_f = false };
+    polynomial p;
+    if (!is_arithmetic(op) || !expand_op(&outer, op, &p) || !outer.f || !near(&p, &whole))
         return NULL;
-    const ppq_var *x = product(op, &scaled);
-    if (x)
-        return scaled ? x : NULL;
-    const int32_t half = ppq_slot_near(op, 0.5);
-    const ppq_op *inner = half < 0 ? NULL : ppq_private_input(op, 1 - half, "Mul", 1);
-    x = inner ? product(inner, &scaled) : NULL;
-    return x && !scaled ? x : NULL;
+    inner.x = outer.x;
+    if (!expand(&inner, outer.f->in[0], &p))
+        return NULL;
+    *by_tanh = ppq_op_is(outer.f, "Tanh");
+    if (!near(&p, *by_tanh ? &for_tanh : &for_erf))
+        return NULL;
+    // Constants of a higher rank would have lent it to the result.
+    const ppq_shape *x = &outer.x->shape, *y = &op->out[0]->shape;
+    return x->rank < 0 || y->rank < 0 || x->rank == y->rank ? outer.x : NULL;
 }
 
 static ppq_status run(const ppq_pass_env *env, const void *params)
@@ -57,9 +157,13 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     ppq_graph *g = env->graph;
     for (size_t i = 0, n = g->n_ops; i < n; i++) {
         ppq_op *op = g->ops[i];
-        ppq_var *x = op->dead ? NULL : (ppq_var *) (uintptr_t) match(op);
-        if (x)
-            (void) ppq_replace_op(g, op, "Gelu", &x, 1);
+        bool by_tanh = false;
+        ppq_var *x = op->dead ? NULL : (ppq_var *) (uintptr_t) match(op, &by_tanh);
+        if (!x)
+            continue;
+        ppq_op *gelu = ppq_replace_op(g, op, "Gelu", &x, 1);
+        if (by_tanh)
+            ppq_op_set_string(g, gelu, "approximate", "tanh");
     }
     ppq_graph_compact(g);
     return PPQ_OK;
@@ -67,7 +171,7 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
 
 const ppq_pass ppq_pass_fuse_gelu = {
     .name = "fuse-gelu",
-    .summary = "one op for a Gelu spelled with Erf (when the engine runs a model)",
+    .summary = "one op for a Gelu spelled with Erf or Tanh (when the engine runs a model)",
     .needs = PPQ_FACT_NORMALIZED,
     .run = run,
 };
