@@ -1,3 +1,5 @@
+#include <float.h>
+
 #include "executor/ops/backward.h"
 #include "executor/ops/binary.h"
 #include "executor/ops/convert.h"
@@ -21,6 +23,33 @@ static int64_t ipow(int64_t base, int64_t exp)
 BINARY_FLOAT_LOOP(F32, float, b == 2 ? a * a : pow(a, b))
 BINARY_FLOAT_LOOP(F64, double, b == 2 ? a * a : pow(a, b))
 BINARY_FLOAT_LOOP(I64, int64_t, ipow(a, b))
+
+// One exponent for all, and one that needs no logarithm. False: it does.
+#define POW_LOOP(exponent, ...)           \
+    if (b == (exponent)) {                \
+        for (int64_t i = 0; i < n; i++) { \
+            const float a = x[i];         \
+            y[i] = (__VA_ARGS__);         \
+        }                                 \
+        return true;                      \
+    }
+static bool simple_power(const float *x, float b, float *y, int64_t n)
+{
+    POW_LOOP(2, a * a)
+    POW_LOOP(3, a * a * a)
+    POW_LOOP(-1, 1 / a)
+    // Both zeros give 0 and both infinities infinity.
+    POW_LOOP(0.5f, a < -FLT_MAX ? -a : sqrt(a) + 0)
+    return false;
+}
+
+static void power_f32(const ppq_tensor *a, const ppq_tensor *b, ppq_tensor *z)
+{
+    const int64_t n = ppq_shape_numel(&z->shape);
+    if (ppq_shape_numel(&b->shape) != 1 || ppq_shape_numel(&a->shape) != n ||
+        !simple_power(ppq_f32(a), ppq_f32(b)[0], ppq_f32(z), n))
+        ppq_binary_apply(loop_F32, a, b, z);
+}
 
 // An exponent is hardly ever trained, and then of bases above 0 only.
 BINARY_SLOPE_LOOPS(b == 2 ? 2 * a : b == 0 ? 0 : b * pow(a, b - 1), a > 0 ? pow(a, b) * log(a) : 0)
@@ -61,7 +90,10 @@ static ppq_status forward(ppq_kernel_ctx *c)
             ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a result as %s", ppq_dtype_name(dt));
         goto fail;
     }
-    ppq_binary_apply(exact ? loop_I64 : dt == PPQ_DT_F32 ? loop_F32 : loop_F64, &a, &b, &z);
+    if (dt == PPQ_DT_F32)
+        power_f32(&a, &b, &z);
+    else
+        ppq_binary_apply(exact ? loop_I64 : loop_F64, &a, &b, &z);
     if (dt != x)
         ppq_convert(&z, &c->out[0], PPQ_CONVERT_DEFAULT);
 fail:
