@@ -5,17 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Zeros are many and come in rows behind a ReLU. An addition to a counter waits for the one before
+// it, so neighbours have counters for zero of their own, a line of cache apart.
+enum { TURNS = 4, APART = 8, ZERO_BINS = TURNS * APART };
+
 struct ppq_stats {
     pthread_mutex_t lock;
     ppq_range range;
     bool any;
-    uint64_t *bins;    // [PPQ_STATS_BINS] by raw bits; NULL: range only
+    uint64_t *bins;    // [PPQ_STATS_BINS + ZERO_BINS] by raw bits; NULL: range only
     uint32_t low, top; // magnitudes above zero whose bins may hold something: [low, top]
 };
 
-// Four counters per bin, used in turns: equal neighbours (zeros after a ReLU) would otherwise wait
-// for each other's store. A counter overflows after 65,535 values of its turn.
-enum { LANES = 4, PART = LANES << 15, TILE = 4096 };
+// Long arrays are counted without holding the lock, in four counters per bin, used in turns. A
+// counter overflows after 65,535 values of its turn. Up to SHORT values, moving counters would take
+// longer than counting.
+enum { LANES = 4, PART = LANES << 15, TILE = 4096, SHORT = 1 << 15 };
 struct ppq_stats_scratch {
     uint16_t count[PPQ_STATS_BINS][LANES];
 };
@@ -24,7 +29,7 @@ ppq_stats *ppq_stats_create(bool histogram)
 {
     ppq_stats *s = calloc(1, sizeof(*s));
     if (s && histogram)
-        s->bins = calloc(PPQ_STATS_BINS, sizeof(*s->bins));
+        s->bins = calloc(PPQ_STATS_BINS + ZERO_BINS, sizeof(*s->bins));
     if (!s || (histogram && !s->bins))
         abort();
     s->low = PPQ_STATS_BINS;
@@ -215,22 +220,41 @@ static void drain(ppq_stats *s, ppq_stats_scratch *sc, uint32_t from, uint32_t t
     }
 }
 
+// Bins of magnitudes [low, top].
+typedef struct span {
+    uint32_t low, top; // low > top: nothing but zeros
+} span;
+
+static span span_of(extent e)
+{
+    if (e.least == INT32_MAX)
+        return (span){ 1, 0 };
+    if (!extent_finite(e))
+        return (span){ 0, 0x7fffu };
+    return (span){ (((uint32_t) e.least + 1) >> 16) & ~7u, ((uint32_t) e.most >> 16) | 7u };
+}
+
+static void widen(ppq_stats *s, span p)
+{
+    if (p.low > p.top)
+        return;
+    s->low = PPQ_MIN(s->low, p.low);
+    s->top = PPQ_MAX(s->top, p.top);
+}
+
 // Only zero's bins and those between the smallest and the largest magnitude can be touched.
 static void drain_extent(ppq_stats *s, ppq_stats_scratch *sc, extent e)
 {
+    const span p = span_of(e);
     const bool finite = extent_finite(e);
     drain(s, sc, 0, 0);
     drain(s, sc, 0x8000u, 0x8000u);
-    if (e.least == INT32_MAX)
+    if (p.low > p.top)
         return;
-    const uint32_t low = finite ? (((uint32_t) e.least + 1) >> 16) & ~7u : 0;
-    const uint32_t top = finite ? ((uint32_t) e.most >> 16) | 7u : 0x7fffu;
-    s->low = PPQ_MIN(s->low, low);
-    s->top = PPQ_MAX(s->top, top);
     if (!finite || e.max > 0)
-        drain(s, sc, low, top);
+        drain(s, sc, p.low, p.top);
     if (!finite || e.min < 0)
-        drain(s, sc, 0x8000u | low, 0x8000u | top);
+        drain(s, sc, 0x8000u | p.low, 0x8000u | p.top);
 }
 
 // Range and counts of a tile while it is in the nearest cache.
@@ -246,9 +270,33 @@ static extent look(const float *x, int64_t n, ppq_stats_scratch *sc)
     return e;
 }
 
+// Counts where the counters stay; the lock is held.
+PPQ_CLONES
+static void count_here(uint64_t *bins, const float *x, int64_t n)
+{
+    enum { BLOCK = 32 };
+    int64_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        uint32_t at[BLOCK];
+        for (uint32_t k = 0; k < BLOCK; k++) {
+            const uint32_t b = bits_of(x[i + k]) >> 16;
+            at[k] = b ? b : PPQ_STATS_BINS + k % TURNS * APART;
+        }
+        for (int k = 0; k < BLOCK; k++)
+            bins[at[k]]++;
+    }
+    for (; i < n; i++)
+        bins[bits_of(x[i]) >> 16]++;
+    for (int k = 0; k < TURNS; k++) {
+        bins[0] += bins[PPQ_STATS_BINS + k * APART];
+        bins[PPQ_STATS_BINS + k * APART] = 0;
+    }
+}
+
 static void observe_part(ppq_stats *s, const float *x, int64_t n, ppq_stats_scratch *scratch)
 {
-    const extent e = s->bins ? look(x, n, scratch) : ends_of(x, n);
+    const bool here = s->bins && n <= SHORT;
+    const extent e = !s->bins ? ends_of(x, n) : here ? extent_of(x, n) : look(x, n, scratch);
     ppq_range r = { e.min, e.max, (uint64_t) n, 0 };
     if (!extent_finite(e))
         r = slow_range(x, n);
@@ -261,6 +309,10 @@ static void observe_part(ppq_stats *s, const float *x, int64_t n, ppq_stats_scra
         s->any = true;
     }
     if (s->bins)
+        widen(s, span_of(e));
+    if (here)
+        count_here(s->bins, x, n);
+    else if (s->bins)
         drain_extent(s, scratch, e);
     pthread_mutex_unlock(&s->lock);
 }
