@@ -3,7 +3,7 @@
 
 #include "core/tensor.h"
 
-// The seam to oneDNN: compat.c alone includes its header and knows that 2.x and 3.x differ.
+// The seam to oneDNN: compat/ alone includes its header and knows that 2.x and 3.x differ.
 //
 // Quantization is stated once, in real units, and lowered to whatever the library wants. Shapes,
 // strides and paddings are ONNX's: row-major logical order N,C,spatial, dilation 1 is dense.

@@ -24,14 +24,14 @@ ALLOWED = [
 GENERATED = re.compile(r'\w+_list\.h$')
 # Foreign header -> the files that may include it.
 FOREIGN = {
-    r'(oneapi/)?dnnl': r'executor/dnnl/compat\.c',
+    r'(oneapi/)?dnnl': r'executor/dnnl/compat/',
     r'protobuf-c/': r'(parser|exporter)/',
     r'cjson/|cJSON': r'core/json\.c',
     r'zlib\.h': r'quantizer/data/|samples/|tests/',
     r'(png|jpeglib)\.h': r'quantizer/data/image\.c|executor/ops/image_decoder\.c|tests/',
 }
 FOREIGN_TYPES = {
-    r'\bdnnl_\w+_t\b': r'executor/dnnl/compat\.',
+    r'\bdnnl_\w+_t\b': r'executor/dnnl/compat/',
     r'\b(ProtobufC\w+|Onnx__\w+)\b': r'(parser|exporter)/',
     r'\bcJSON\b': r'core/json\.c',
 }
