@@ -610,7 +610,8 @@ static ppq_status run_op(run *r, const ppq_op *op)
     return st;
 }
 
-static ppq_status check_feed(const ppq_var *v, const ppq_tensor *t, ppq_diag *d)
+ppq_status ppq_exec_check_feed(const ppq_var *v, const ppq_shape *shape, const ppq_tensor *t,
+                               ppq_diag *d)
 {
     const ppq_loc loc = { .stage = "run", .var = v->name };
     char a[128], b[128];
@@ -621,13 +622,13 @@ static ppq_status check_feed(const ppq_var *v, const ppq_tensor *t, ppq_diag *d)
     if (v->dtype != PPQ_DT_NONE && t->dtype != v->dtype)
         return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' is %s, the model wants %s", v->name,
                         ppq_dtype_name(t->dtype), ppq_dtype_name(v->dtype));
-    bool fits = v->shape.rank < 0 || v->shape.rank == t->shape.rank;
-    for (int i = 0; fits && i < v->shape.rank; i++)
-        fits = v->shape.dim[i] < 0 || v->shape.dim[i] == t->shape.dim[i];
+    bool fits = shape->rank < 0 || shape->rank == t->shape.rank;
+    for (int i = 0; fits && i < shape->rank; i++)
+        fits = shape->dim[i] < 0 || shape->dim[i] == t->shape.dim[i];
     if (!fits)
         return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' has shape %s, the model wants %s",
                         v->name, ppq_shape_str(&t->shape, a, sizeof(a)),
-                        ppq_shape_str(&v->shape, b, sizeof(b)));
+                        ppq_shape_str(shape, b, sizeof(b)));
     return PPQ_OK;
 }
 
@@ -635,8 +636,9 @@ static ppq_status run_all(run *r, const ppq_tensor *feeds, ppq_tensor *fetches)
 {
     const ppq_graph *g = r->e->g;
     for (int32_t i = 0; i < g->n_inputs; i++) {
-        PPQ_TRY(check_feed(g->inputs[i], &feeds[i], r->d));
-        r->values[g->inputs[i]->id].t[PPQ_LAYOUT_PLAIN] = ppq_tensor_ref(&feeds[i]);
+        const ppq_var *v = g->inputs[i];
+        PPQ_TRY(ppq_exec_check_feed(v, &v->shape, &feeds[i], r->d));
+        r->values[v->id].t[PPQ_LAYOUT_PLAIN] = ppq_tensor_ref(&feeds[i]);
     }
     for (size_t i = 0; i < r->e->n_order; i++)
         PPQ_TRY(run_op(r, r->e->order[i]));

@@ -38,6 +38,10 @@ void ppq_exec_destroy(ppq_exec *e); // NULL is fine
 PPQ_NODISCARD ppq_status ppq_exec_run(ppq_exec *e, const ppq_tensor *feeds, ppq_tensor *fetches,
                                       const ppq_exec_hook *hook, ppq_diag *d);
 
+// Whether `t` may be fed to graph input `v` of the given shape, unknown dimensions fitting any.
+PPQ_NODISCARD ppq_status ppq_exec_check_feed(const ppq_var *v, const ppq_shape *shape,
+                                             const ppq_tensor *t, ppq_diag *d);
+
 // Runs one op's plain forward on given inputs ([n_in], NULL = left out). outs: [n_out], the caller
 // unrefs each. For constant folding.
 PPQ_NODISCARD ppq_status ppq_op_eval(const ppq_op *op, int64_t opset, const ppq_tensor *const *in,

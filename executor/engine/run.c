@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "executor/exec.h"
+
 // A call is everything one run needs beside the plan: memory, oneDNN's bound arguments, scratch.
 // Calls are kept and used again.
 struct ppq_call {
@@ -439,22 +441,6 @@ static double now(void)
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-static ppq_status check_feed(const ppq_plan *p, const ppq_var *v, const ppq_tensor *t, ppq_diag *d)
-{
-    const ppq_loc loc = { .stage = "run", .var = v->name };
-    char a[128], b[128];
-    if (!t->buf)
-        return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' is not given", v->name);
-    if (v->dtype != PPQ_DT_NONE && t->dtype != v->dtype)
-        return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' is %s, the model wants %s", v->name,
-                        ppq_dtype_name(t->dtype), ppq_dtype_name(v->dtype));
-    if (!ppq_shape_equal(&t->shape, &p->shape[v->id]))
-        return ppq_fail(d, PPQ_ERR_DATA, loc, "input '%s' has shape %s, the model wants %s",
-                        v->name, ppq_shape_str(&t->shape, a, sizeof(a)),
-                        ppq_shape_str(&p->shape[v->id], b, sizeof(b)));
-    return PPQ_OK;
-}
-
 static ppq_status show(const ppq_call *c, int32_t value, const ppq_engine_tap *tap)
 {
     const ppq_value *v = c->p->values[value];
@@ -566,8 +552,10 @@ ppq_status ppq_engine_run(ppq_engine *e, const ppq_tensor *feeds, ppq_tensor *fe
                           const ppq_engine_tap *tap, double *seconds, ppq_diag *d)
 {
     const ppq_graph *g = e->plan->g;
-    for (int32_t i = 0; i < g->n_inputs; i++)
-        PPQ_TRY(check_feed(e->plan, g->inputs[i], &feeds[i], d));
+    for (int32_t i = 0; i < g->n_inputs; i++) {
+        const ppq_var *v = g->inputs[i];
+        PPQ_TRY(ppq_exec_check_feed(v, &e->plan->shape[v->id], &feeds[i], d));
+    }
     ppq_call *c;
     const int before = ppq_dnnl_get_threads();
     ppq_dnnl_set_threads(e->plan->o.n_threads);

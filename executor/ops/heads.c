@@ -65,6 +65,16 @@ void ppq_heads_fill_past(ppq_tensor *dst, const ppq_tensor *src, int64_t from, i
                    (size_t) (past * size) * sizeof(float));
 }
 
+ppq_status ppq_heads_check_floats(const ppq_args *a, uint32_t others)
+{
+    const ppq_kernel_ctx *c = a->run;
+    for (int i = 0; i < c->op->n_in; i++)
+        if (c->in[i] && !(others >> i & 1) && c->in[i]->dtype != PPQ_DT_F32)
+            return ppq_args_fail(a, "input %d is %s, expected float32", i,
+                                 ppq_dtype_name(c->in[i]->dtype));
+    return PPQ_OK;
+}
+
 // ---- what is added to the scores ------------------------------------------------------------
 
 void ppq_heads_mask_causal(ppq_heads *h)
@@ -194,6 +204,21 @@ ppq_status ppq_heads_run(ppq_kernel_ctx *c, const ppq_heads *h)
                        sizeof(float));
     ppq_tensor_unref(&y);
     return st;
+}
+
+static void store(ppq_kernel_ctx *c, int slot, const ppq_tensor *t)
+{
+    if (slot < c->op->n_out && ppq_tensor_bytes(t))
+        memcpy(ppq_f32(&c->out[slot]), ppq_f32(t), ppq_tensor_bytes(t));
+}
+
+ppq_status ppq_heads_finish(ppq_kernel_ctx *c, ppq_heads *h, int bias)
+{
+    PPQ_TRY(ppq_heads_add_bias(c, h, bias));
+    PPQ_TRY(ppq_heads_run(c, h));
+    store(c, 1, &h->k);
+    store(c, 2, &h->v);
+    return PPQ_OK;
 }
 
 void ppq_head_rotate(float *x, int64_t n, const float *cosine, const float *sine, bool interleaved)

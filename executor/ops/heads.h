@@ -32,6 +32,9 @@ void ppq_heads_fill(ppq_tensor *dst, int64_t row, const ppq_tensor *src, int64_t
 // The first rows of dst = src[from]... of shape (batch, heads, past, size).
 void ppq_heads_fill_past(ppq_tensor *dst, const ppq_tensor *src, int64_t from, int64_t past);
 
+// Every input is float32, but for those with a bit in `others`.
+ppq_status ppq_heads_check_floats(const ppq_args *a, uint32_t others);
+
 // A step sees the keys up to its own.
 void ppq_heads_mask_causal(ppq_heads *h);
 // Input `slot` (absent: nothing) marks keys that count: lengths (batch), ends and starts (2 *
@@ -43,6 +46,8 @@ ppq_status ppq_heads_add_bias(ppq_kernel_ctx *c, ppq_heads *h, int slot);
 
 // Output 0 = what the heads yield, as (batch, steps, heads * v_size).
 ppq_status ppq_heads_run(ppq_kernel_ctx *c, const ppq_heads *h);
+// The same behind ppq_heads_add_bias; all keys and values are outputs 1 and 2.
+ppq_status ppq_heads_finish(ppq_kernel_ctx *c, ppq_heads *h, int bias);
 
 // Turns a head's vector by the angle whose cosines and sines are given, half as many as `n`. Pairs
 // are neighbours if interleaved, else n / 2 apart.

@@ -77,11 +77,7 @@ static ppq_status check_inputs(const ppq_args *a, const geometry *g)
     const ppq_kernel_ctx *c = a->run;
     const ppq_shape kv = { 3, { g->batch, g->steps, g->kv_heads * g->size } };
     const ppq_shape past = { 4, { g->batch, g->kv_heads, g->cache, g->size } };
-    for (int i = Q; i < c->op->n_in; i++)
-        if (c->in[i] && i != LENGTHS && i != TOTAL && i != POSITIONS &&
-            c->in[i]->dtype != PPQ_DT_F32)
-            return ppq_args_fail(a, "input %d is %s, expected float32", i,
-                                 ppq_dtype_name(c->in[i]->dtype));
+    PPQ_TRY(ppq_heads_check_floats(a, 1u << LENGTHS | 1u << TOTAL | 1u << POSITIONS));
     if (!g->packed && (!ppq_args_has(a, V) || !ppq_shape_equal(&c->in[K]->shape, &kv) ||
                        !ppq_shape_equal(&c->in[V]->shape, &kv)))
         return ppq_args_fail(a, "keys and values do not fit the queries");
@@ -204,12 +200,6 @@ static ppq_status fill_batch(ppq_kernel_ctx *c, const geometry *g, ppq_heads *h,
     return PPQ_OK;
 }
 
-static void store(ppq_kernel_ctx *c, int slot, const ppq_tensor *t)
-{
-    if (slot < c->op->n_out && ppq_tensor_bytes(t))
-        memcpy(ppq_f32(&c->out[slot]), ppq_f32(t), ppq_tensor_bytes(t));
-}
-
 static ppq_status run(ppq_kernel_ctx *c)
 {
     const ppq_args a = ppq_args_run(c);
@@ -229,13 +219,7 @@ static ppq_status run(ppq_kernel_ctx *c)
     for (int64_t b = 0; b < g.batch && st == PPQ_OK; b++)
         st = fill_batch(c, &g, &h, b);
     if (st == PPQ_OK)
-        st = ppq_heads_add_bias(c, &h, ATTENTION_BIAS);
-    if (st == PPQ_OK)
-        st = ppq_heads_run(c, &h);
-    if (st == PPQ_OK) {
-        store(c, PRESENT_K, &h.k);
-        store(c, PRESENT_V, &h.v);
-    }
+        st = ppq_heads_finish(c, &h, ATTENTION_BIAS);
     ppq_heads_close(&h);
     return st;
 }

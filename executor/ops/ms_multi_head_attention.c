@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <string.h>
 
 #include "executor/ops/heads.h"
 #include "executor/ops/real.h"
@@ -87,15 +86,11 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status check(const ppq_args *a, const geometry *g)
 {
-    const ppq_kernel_ctx *c = a->run;
     if (!ppq_args_has(a, K) || !ppq_args_has(a, V) || ppq_args_has(a, N_PAST))
         return ppq_kernel_fail(a->run, PPQ_ERR_UNSUPPORTED,
                                "packed keys and values, and states in a shared buffer, are not "
                                "supported");
-    for (int i = Q; i < c->op->n_in; i++)
-        if (i != MASK && c->in[i] && c->in[i]->dtype != PPQ_DT_F32)
-            return ppq_args_fail(a, "input %d is %s, expected float32", i,
-                                 ppq_dtype_name(c->in[i]->dtype));
+    PPQ_TRY(ppq_heads_check_floats(a, 1u << MASK));
     if (ppq_args_has(a, BIAS) &&
         ppq_shape_numel(ppq_args_shape(a, BIAS)) != 2 * g->width + g->v_width)
         return ppq_args_fail(a, "the bias has %" PRId64 " values, expected %" PRId64,
@@ -130,12 +125,6 @@ static void fill(const ppq_args *a, const geometry *g, ppq_heads *h)
     }
 }
 
-static void store(ppq_kernel_ctx *c, int slot, const ppq_tensor *t)
-{
-    if (slot < c->op->n_out && ppq_tensor_bytes(t))
-        memcpy(ppq_f32(&c->out[slot]), ppq_f32(t), ppq_tensor_bytes(t));
-}
-
 static ppq_status run(ppq_kernel_ctx *c)
 {
     const ppq_args a = ppq_args_run(c);
@@ -156,13 +145,7 @@ static ppq_status run(ppq_kernel_ctx *c)
         ppq_heads_mask_causal(&h);
     ppq_status st = ppq_heads_mask_keys(c, &h, MASK);
     if (st == PPQ_OK)
-        st = ppq_heads_add_bias(c, &h, ATTENTION_BIAS);
-    if (st == PPQ_OK)
-        st = ppq_heads_run(c, &h);
-    if (st == PPQ_OK) {
-        store(c, PRESENT_K, &h.k);
-        store(c, PRESENT_V, &h.v);
-    }
+        st = ppq_heads_finish(c, &h, ATTENTION_BIAS);
     ppq_heads_close(&h);
     return st;
 }

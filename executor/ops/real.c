@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "executor/ops/convert.h"
+
 #define LANES 8
 
 static inline double add_lanes(const double *p)
@@ -71,6 +73,8 @@ ppq_status ppq_infer_floats(ppq_infer_ctx *c, int required, int count)
     return PPQ_OK;
 }
 
+// ---- other float types ----------------------------------------------------------------------
+
 static bool is_half(ppq_dtype dt)
 {
     return dt == PPQ_DT_F16 || dt == PPQ_DT_BF16;
@@ -94,56 +98,74 @@ static void narrow(const ppq_tensor *from, ppq_tensor *to)
         dst[i] = to->dtype == PPQ_DT_F16 ? ppq_f32_to_f16(src[i]) : ppq_f32_to_bf16(src[i]);
 }
 
-static ppq_status alloc_wide(ppq_kernel_ctx *c, const ppq_tensor *like, ppq_tensor *out)
+static void copy_as(const ppq_tensor *from, ppq_tensor *to)
 {
-    if (ppq_tensor_alloc_pool(out, PPQ_DT_F32, &like->shape, c->pool) != PPQ_OK)
-        return ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a float32 copy");
+    if (is_half(from->dtype) && to->dtype == PPQ_DT_F32)
+        widen(from, to);
+    else if (from->dtype == PPQ_DT_F32 && is_half(to->dtype))
+        narrow(from, to);
+    else
+        ppq_convert(from, to, PPQ_CONVERT_DEFAULT);
+}
+
+static bool is_narrower(ppq_dtype dt, ppq_dtype wide)
+{
+    return ppq_dtype_is_float(dt) && ppq_dtype_bits(dt) < ppq_dtype_bits(wide);
+}
+
+static ppq_status alloc_wide(ppq_kernel_ctx *c, const ppq_tensor *like, ppq_dtype wide,
+                             ppq_tensor *out)
+{
+    if (ppq_tensor_alloc_pool(out, wide, &like->shape, c->pool) != PPQ_OK)
+        return ppq_kernel_fail(c, PPQ_ERR_NOMEM, "cannot allocate a %s copy", ppq_dtype_name(wide));
     out->layout = like->layout;
     return PPQ_OK;
 }
 
-ppq_status ppq_run_widened(ppq_kernel_ctx *c, ppq_status (*run)(ppq_kernel_ctx *c))
+ppq_status ppq_run_as(ppq_kernel_ctx *c, ppq_dtype wide, ppq_status (*run)(ppq_kernel_ctx *c))
 {
     const int n_in = c->op->n_in, n_out = c->op->n_out;
-    bool any = false;
-    for (int i = 0; i < n_in; i++)
-        any |= c->in[i] && is_half(c->in[i]->dtype);
-    if (!any)
-        return run(c);
-
-    ppq_tensor *in = ppq_new_n(c->scratch, ppq_tensor, (size_t) n_in);
-    ppq_tensor *out = ppq_new_n(c->scratch, ppq_tensor, (size_t) n_out);
-    const ppq_tensor **in_ptr = ppq_new_n(c->scratch, const ppq_tensor *, (size_t) n_in);
+    ppq_tensor *in = ppq_new_n(c->scratch, ppq_tensor, (size_t) n_in + 1);
+    ppq_tensor *out = ppq_new_n(c->scratch, ppq_tensor, (size_t) n_out + 1);
+    const ppq_tensor **in_ptr = ppq_new_n(c->scratch, const ppq_tensor *, (size_t) n_in + 1);
     ppq_status st = PPQ_OK;
     for (int i = 0; st == PPQ_OK && i < n_in; i++) {
         in_ptr[i] = c->in[i];
-        if (!c->in[i] || !is_half(c->in[i]->dtype))
+        if (!c->in[i] || !is_narrower(c->in[i]->dtype, wide))
             continue;
-        if ((st = alloc_wide(c, c->in[i], &in[i])) == PPQ_OK)
-            widen(c->in[i], &in[i]);
+        if ((st = alloc_wide(c, c->in[i], wide, &in[i])) == PPQ_OK)
+            copy_as(c->in[i], &in[i]);
         in_ptr[i] = &in[i];
     }
     for (int i = 0; st == PPQ_OK && i < n_out; i++) {
         if (!c->out[i].buf)
             st = ppq_kernel_fail(c, PPQ_ERR_SHAPE, "the inputs do not tell the size of output %d",
                                  i);
-        else if (is_half(c->out[i].dtype))
-            st = alloc_wide(c, &c->out[i], &out[i]);
+        else if (is_narrower(c->out[i].dtype, wide))
+            st = alloc_wide(c, &c->out[i], wide, &out[i]);
         else
             out[i] = ppq_tensor_ref(&c->out[i]);
     }
     if (st == PPQ_OK) {
-        ppq_kernel_ctx wide = *c;
-        wide.in = in_ptr;
-        wide.out = out;
-        st = run(&wide);
+        ppq_kernel_ctx inner = *c;
+        inner.in = in_ptr;
+        inner.out = out;
+        st = run(&inner);
     }
     for (int i = 0; i < n_out; i++) {
-        if (st == PPQ_OK && is_half(c->out[i].dtype))
-            narrow(&out[i], &c->out[i]);
+        if (st == PPQ_OK && is_narrower(c->out[i].dtype, wide))
+            copy_as(&out[i], &c->out[i]);
         ppq_tensor_unref(&out[i]);
     }
     for (int i = 0; i < n_in; i++)
         ppq_tensor_unref(&in[i]);
     return st;
+}
+
+ppq_status ppq_run_widened(ppq_kernel_ctx *c, ppq_status (*run)(ppq_kernel_ctx *c))
+{
+    bool any = false;
+    for (int i = 0; i < c->op->n_in; i++)
+        any |= c->in[i] && is_half(c->in[i]->dtype);
+    return any ? ppq_run_as(c, PPQ_DT_F32, run) : run(c);
 }

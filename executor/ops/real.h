@@ -13,7 +13,11 @@ ppq_status ppq_infer_floats(ppq_infer_ctx *c, int required, int count);
 // The same for any type: just presence.
 ppq_status ppq_infer_present(ppq_infer_ctx *c, int required);
 
-// Calls `run` with float32 copies in place of half-width inputs and outputs.
+// Calls `run` with copies of type `wide` in place of inputs and outputs of smaller float types.
+// Every output must have been allocated; it is an error of the model when infer could not tell its
+// size.
+ppq_status ppq_run_as(ppq_kernel_ctx *c, ppq_dtype wide, ppq_status (*run)(ppq_kernel_ctx *c));
+// The same with float32, if any input is of half width; just `run` otherwise.
 ppq_status ppq_run_widened(ppq_kernel_ctx *c, ppq_status (*run)(ppq_kernel_ctx *c));
 
 typedef struct ppq_real {
