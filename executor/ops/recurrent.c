@@ -255,8 +255,9 @@ static void shape_weights(const ppq_recurrent *r, int64_t panel, ppq_recurrent_w
     for (size_t i = 0; i < PPQ_COUNT(m); i++) {
         const int64_t n = ppq_dim_mul(gates[i], r->hidden);
         m[i]->depth = i ? r->hidden : r->input;
-        m[i]->panel = panel ? panel : PPQ_MAX(n, 1);
-        m[i]->columns = n < 0 ? n : (n + m[i]->panel - 1) / m[i]->panel * m[i]->panel;
+        const int64_t unit = PPQ_MAX(panel, 1);
+        m[i]->columns = n < 0 ? n : (n + unit - 1) / unit * unit;
+        m[i]->panel = panel == PPQ_PANEL_WHOLE ? PPQ_MAX(n, 1) : panel;
     }
 }
 
@@ -265,9 +266,11 @@ int64_t ppq_recurrent_weight_floats(const ppq_recurrent *r, int64_t panel)
     ppq_recurrent_weights w;
     shape_weights(r, panel, &w);
     int64_t n = ppq_dim_add(w.w.columns, r->hidden); // biases
-    n = ppq_dim_add(n, ppq_dim_mul(w.w.columns, w.w.depth));
-    n = ppq_dim_add(n, ppq_dim_mul(w.r.columns, w.r.depth));
-    n = ppq_dim_add(n, ppq_dim_mul(w.last.columns, w.last.depth));
+    if (panel != PPQ_PANEL_NONE) {
+        n = ppq_dim_add(n, ppq_dim_mul(w.w.columns, w.w.depth));
+        n = ppq_dim_add(n, ppq_dim_mul(w.r.columns, w.r.depth));
+        n = ppq_dim_add(n, ppq_dim_mul(w.last.columns, w.last.depth));
+    }
     return ppq_dim_mul(n, r->directions);
 }
 
@@ -276,7 +279,9 @@ static void pack(ppq_panels *m, const float *src, int64_t rows, float **memory)
 {
     enum { COLUMNS = 16 };
     float *dst = *memory;
-    m->data = dst;
+    m->data = m->panel == PPQ_PANEL_NONE ? src : dst;
+    if (m->panel == PPQ_PANEL_NONE)
+        return;
     *memory += m->columns * m->depth;
     for (int64_t p = 0; p < m->columns; p += m->panel, dst += m->panel * m->depth)
         for (int64_t j = 0; j < m->panel; j += COLUMNS)
@@ -465,9 +470,31 @@ ppq_status ppq_recurrent_lengths(ppq_recurrent_job *j, const ppq_tensor *t, ppq_
 
 // ---- plain C --------------------------------------------------------------------------------
 
+// Sums over rows of x and columns of m, in their order; eight at a time do not wait for each other.
+static void product_columns(const ppq_panels *m, const float *x, float *y)
+{
+    enum { COLUMNS = 8 };
+    const int64_t depth = m->depth;
+    for (int64_t j = 0; j < m->columns; j += COLUMNS) {
+        const float *w[COLUMNS];
+        float sum[COLUMNS] = { 0 };
+        for (int i = 0; i < COLUMNS; i++)
+            w[i] = m->data + PPQ_MIN(j + i, m->columns - 1) * depth;
+        for (int64_t k = 0; k < depth; k++)
+            for (int i = 0; i < COLUMNS; i++)
+                sum[i] += x[k] * w[i][k];
+        for (int i = 0; i < COLUMNS && j + i < m->columns; i++)
+            y[j + i] = sum[i];
+    }
+}
+
 static void product(const ppq_panels *m, int64_t rows, const float *x, const float *bias, float *y)
 {
-    ppq_gemm_of(PPQ_DT_F32)(rows, m->columns, m->depth, x, m->depth, 1, m->data, y);
+    if (m->panel == PPQ_PANEL_NONE)
+        for (int64_t i = 0; i < rows; i++)
+            product_columns(m, x + i * m->depth, y + i * m->columns);
+    else
+        ppq_gemm_of(PPQ_DT_F32)(rows, m->columns, m->depth, x, m->depth, 1, m->data, y);
     for (int64_t i = 0; bias && i < rows; i++)
         for (int64_t k = 0; k < m->columns; k++)
             y[i * m->columns + k] += bias[k];
@@ -485,13 +512,20 @@ static float *output(const ppq_kernel_ctx *c, int slot)
     return slot < c->op->n_out ? ppq_f32(&c->out[slot]) : NULL;
 }
 
+// Packing pays from a few steps on.
+static int64_t panel_for(const ppq_recurrent *r)
+{
+    enum { FEW = 4 };
+    return r->steps < FEW && r->steps * r->batch < FEW ? PPQ_PANEL_NONE : PPQ_PANEL_WHOLE;
+}
+
 static ppq_status run_with(ppq_kernel_ctx *c, const ppq_recurrent *r, float *memory, float *packed)
 {
     const float *in[PPQ_RECURRENT_INPUTS];
     ppq_recurrent_weights w[PPQ_MAX_DIRECTIONS];
     for (int i = 0; i < PPQ_RECURRENT_INPUTS; i++)
         in[i] = i != PPQ_RECURRENT_LENGTHS && input(c, i) ? ppq_f32(input(c, i)) : NULL;
-    ppq_recurrent_pack(r, 0, in, packed, w);
+    ppq_recurrent_pack(r, panel_for(r), in, packed, w);
     ppq_recurrent_job j = {
         .net = r,
         .math = &plain,
@@ -518,10 +552,10 @@ static ppq_status run(ppq_kernel_ctx *c)
     ppq_recurrent_weights w;
     ppq_tensor memory;
     PPQ_TRY(describe(&a, &r));
-    shape_weights(&r, 0, &w);
+    shape_weights(&r, panel_for(&r), &w);
     const int64_t n = ppq_recurrent_job_floats(&r, &w);
-    const int64_t bytes =
-        ppq_dim_mul(ppq_dim_add(n, ppq_recurrent_weight_floats(&r, 0)), (int64_t) sizeof(float));
+    const int64_t bytes = ppq_dim_mul(
+        ppq_dim_add(n, ppq_recurrent_weight_floats(&r, panel_for(&r))), (int64_t) sizeof(float));
     if (bytes < 0)
         return ppq_kernel_fail(c, PPQ_ERR_NOMEM, "its buffers would be too large");
     PPQ_TRY(ppq_kernel_temp(c, (size_t) bytes, &memory));

@@ -65,7 +65,9 @@ typedef struct ppq_recurrent {
 // ---- weights --------------------------------------------------------------------------------
 
 // A right matrix [depth, columns], cut into panels of so many columns: row after row of the first,
-// then of the second, ... `columns` is a multiple of `panel`; those beyond the matrix are 0.
+// then of the second, ... `columns` is a multiple of `panel`; those beyond the matrix are 0. Panels
+// of PPQ_PANEL_NONE: column after column, as operators have their weights.
+enum { PPQ_PANEL_WHOLE = 0, PPQ_PANEL_NONE = -1 };
 typedef struct ppq_panels {
     const float *data;
     int64_t depth, columns, panel;
@@ -80,7 +82,7 @@ typedef struct ppq_recurrent_weights {
     const float *peephole;  // [3 * hidden] or NULL
 } ppq_recurrent_weights;
 
-// Panels of 0 columns: each matrix is one.
+// `panel`: columns, PPQ_PANEL_WHOLE: each matrix is one, or PPQ_PANEL_NONE: W and R must stay.
 int64_t ppq_recurrent_weight_floats(const ppq_recurrent *r, int64_t panel); // -1: too many
 // Inputs W, R, B and P; B and P may be NULL. P must stay.
 void ppq_recurrent_pack(const ppq_recurrent *r, int64_t panel, const float *const *in,

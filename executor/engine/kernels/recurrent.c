@@ -1,8 +1,4 @@
-#include "executor/engine/kernels/recurrent.h"
-
-#include "executor/engine/kernels/dispatch.h"
-
-PPQ_DECLARE_LOOPS(ppq_recurrent_math)
+#include "executor/engine/kernels/recurrent_loops.h"
 
 const ppq_recurrent_math *ppq_recurrent_math_for(ppq_isa isa)
 {

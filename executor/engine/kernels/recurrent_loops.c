@@ -1,9 +1,7 @@
-#include "executor/engine/kernels/dispatch.h"
-#include "executor/engine/kernels/recurrent.h"
+#include "executor/engine/kernels/recurrent_loops.h"
+
 #include "executor/engine/kernels/vec.h"
 #include "executor/ops/recurrent_math.h"
-
-PPQ_DECLARE_LOOPS(ppq_recurrent_math)
 
 // Sums stay in registers from the first row of the matrix to the last, TILES panels of them: of
 // several rows of x, or, when there is one only, side by side.
