@@ -46,13 +46,12 @@ static void one_row(const ppq_panels *m, const float *x, const float *bias, floa
 
 static void product(const ppq_panels *m, int64_t rows, const float *x, const float *bias, float *y)
 {
-    int64_t i = 0;
-    // Panel by panel, so that it stays in the first-level cache.
     const int64_t whole = rows / TILES * TILES;
+    // Panel by panel, so that each stays in the first-level cache.
     for (int64_t at = 0; at < m->columns; at += PPQ_RECURRENT_PANEL)
-        for (i = 0; i < whole; i += TILES)
+        for (int64_t i = 0; i < whole; i += TILES)
             tile(m, TILES, 1, x + i * m->depth, at, bias, y + i * m->columns);
-    for (i = whole; i < rows; i++)
+    for (int64_t i = whole; i < rows; i++)
         one_row(m, x + i * m->depth, bias, y + i * m->columns);
 }
 
