@@ -394,6 +394,12 @@ static ppq_status run(ppq_net *n, const ppq_tensor *in, ppq_tensor *out, watcher
                           n->diag);
 }
 
+ppq_status ppq_net_run_tensors(ppq_net *n, const ppq_tensor *in, ppq_tensor *out)
+{
+    watcher w = { NULL, NULL };
+    return run(n, in, out, &w);
+}
+
 // Of joined samples every output has a row each; a model that fixes its batch inside mixes them.
 static ppq_status check_batch(const ppq_net *n, const ppq_tensor *in, const ppq_tensor *out)
 {

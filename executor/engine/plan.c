@@ -41,6 +41,12 @@ static ppq_status check_known(const ppq_plan *p)
 
 // ---- shapes ---------------------------------------------------------------------------------
 
+// Whether elements are all there is: strings and containers point elsewhere.
+static bool is_plain(ppq_dtype dt)
+{
+    return dt != PPQ_DT_NONE && dt != PPQ_DT_STRING && !ppq_dtype_is_container(dt);
+}
+
 static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
 {
     const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
@@ -64,11 +70,8 @@ static ppq_status infer_op(ppq_plan *p, const ppq_op *op, ppq_arena *a)
     ppq_infer_ctx c = { op,  ppq_graph_opset(p->g, op->domain), value, in, in_dt, has, out, out_dt,
                         p->d };
     PPQ_TRY(op->def->infer(&c));
-    for (int32_t k = 0; k < op->n_out; k++) {
-        const ppq_var *v = op->out[k];
-        moored &= !v || (out_dt[k] != PPQ_DT_NONE && !ppq_dtype_is_container(out_dt[k]) &&
-                         ppq_shape_known(&out[k]));
-    }
+    for (int32_t k = 0; k < op->n_out; k++)
+        moored &= !op->out[k] || (is_plain(out_dt[k]) && ppq_shape_known(&out[k]));
     for (int32_t k = 0; k < op->n_out; k++) {
         const ppq_var *v = op->out[k];
         if (!v)

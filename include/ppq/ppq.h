@@ -219,6 +219,23 @@ typedef struct ppq_net_step {
 PPQ_API int ppq_net_get_info(const ppq_net *n, ppq_net_info *out);
 PPQ_API int ppq_net_get_step(const ppq_net *n, size_t i, ppq_net_step *out);
 
+// ---- ONNX test folders ----------------------------------------------------------------------
+
+typedef struct ppq_test_opts {
+    ppq_engine_kind engine;
+    int threads; // 0: 1
+    // |got - expected| <= atol * (largest magnitude expected, at least 1) + rtol * |expected|; two
+    // last places of float16 and bfloat16 are let through always.
+    double rtol, atol;
+} ppq_test_opts;
+
+// Told of every test_data_set_N; `difference` NULL: the outputs are as expected.
+typedef void (*ppq_test_fn)(void *user, const char *data_set, const char *difference);
+// Runs FOLDER/model.onnx on the input_K.pb of every FOLDER/test_data_set_N, and compares with its
+// output_K.pb: tensors of any type, sequences and optionals. PPQ_RESULT_MISSED: outputs differ.
+PPQ_API ppq_result ppq_test_run(const ppq_callbacks *cb, const char *folder, const ppq_test_opts *o,
+                                ppq_test_fn see, void *user);
+
 // ---- samples --------------------------------------------------------------------------------
 
 // Inputs for a net, from files; see the data section of ppq-quantize(1). The net must outlive them.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the node cases of the installed onnx package, with all kernels and in plain C.
+"""Runs the node cases of the installed onnx package, by all three engines.
 
     newest.py NODE_TESTS LIST LIST DIR
 
@@ -54,6 +54,6 @@ if not os.path.isdir(cases):
     generate(cases + '.part')
     os.rename(cases + '.part', cases)
 status = 0
-for more in [], ['-r']:
-    status |= subprocess.run([RUNNER, *more, '-m', FEWEST, '-x', LISTS[0], '-x', LISTS[1], cases]).returncode
+for engine in 'engine', 'simulate', 'reference':
+    status |= subprocess.run([RUNNER, '-e', engine, '-m', FEWEST, '-x', LISTS[0], '-x', LISTS[1], cases]).returncode
 sys.exit(status)
