@@ -1,5 +1,8 @@
-// The arithmetic of recurrent cells. A template: include where it is to be compiled; it defines
-// `cells`, for the field of that name in ppq_recurrent_math.
+#ifndef PPQ_EXECUTOR_OPS_RECURRENT_MATH_H
+#define PPQ_EXECUTOR_OPS_RECURRENT_MATH_H
+
+// The arithmetic of recurrent cells, to be included where it is compiled. It defines `cells`, for
+// ppq_recurrent_math.
 
 #include <string.h>
 #include <tgmath.h>
@@ -150,8 +153,11 @@ static void cell_lstm(const ppq_cell *c)
         c->h[i] *= out[i];
 }
 
+// Of each kind.
 static void (*const cells[PPQ_RECURRENT_KINDS])(const ppq_cell *c) = {
     [PPQ_RECURRENT_RNN] = cell_rnn,
     [PPQ_RECURRENT_GRU] = cell_gru,
     [PPQ_RECURRENT_LSTM] = cell_lstm,
 };
+
+#endif
