@@ -4,7 +4,7 @@
     test_models.py PPQ-RUN SOURCE-ROOT topologies|zoo
 
 Every output of every model, one and two threads, within 1e-4 of ONNX Runtime's largest value; the same
-bytes for any number of threads.
+bytes for any number of threads with oneDNN 2.x. From 3.2 on it lets their number decide how some sums are split.
 """
 import glob
 import os
@@ -19,6 +19,7 @@ import topologies
 
 RUN, ROOT = sys.argv[1:3]
 TYPES = {'tensor(float)': np.float32, 'tensor(int64)': np.int64, 'tensor(int32)': np.int32}
+SAME_SUMS = 'oneDNN 2.' in subprocess.run([RUN, '--version'], capture_output=True, text=True).stdout
 failures, passed = [], 0
 
 
@@ -67,8 +68,8 @@ def check_model(name, path, feeds):
         far = max(distance(w, g) for w, g in zip(want, one))
         print(f'{name} {engine}: {far:.1e}', flush=True)
         check(far <= 1e-4, f'{name}: {engine} is {far:.1e} from ONNX Runtime')
-        check(all(a.tobytes() == b.tobytes() for a, b in zip(one, two)),
-              f'{name}: {engine} gives other bytes with two threads')
+        check(all(a.tobytes() == b.tobytes() if SAME_SUMS else distance(a, b) <= 1e-5 for a, b in zip(one, two)),
+              f'{name}: {engine} gives something else with two threads')
 
 
 def guarded(name, path, feeds):
