@@ -69,9 +69,6 @@ static ppq_status read_opsets(ppq_graph *g, Onnx__ModelProto *m, const ppq_site 
     const int64_t v = ppq_graph_opset(g, "");
     if (!v)
         return ppq_site_fail(s, PPQ_ERR_MODEL, "no opset of domain ai.onnx is imported");
-    if (v < PPQ_OPSET_OLDEST)
-        return ppq_site_fail(s, PPQ_ERR_UNSUPPORTED, "opset %lld is too old, %d to %d are handled",
-                             (long long) v, PPQ_OPSET_OLDEST, PPQ_OPSET_NEWEST);
     if (v > PPQ_OPSET_NEWEST)
         ppq_site_warn(s, "opset %lld is newer than the newest known one, %d", (long long) v,
                       PPQ_OPSET_NEWEST);

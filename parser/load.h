@@ -7,8 +7,7 @@
 // spelling afterwards. Everything a model carries survives: what the graph's own fields do not
 // hold is kept in the `extra` blobs.
 
-// Opsets of ai.onnx that are read. A newer one is read with a warning.
-#define PPQ_OPSET_OLDEST 7
+// Opsets of ai.onnx from 1 to this one are read; a newer one with a warning.
 #define PPQ_OPSET_NEWEST 28
 #define PPQ_IR_NEWEST    14
 

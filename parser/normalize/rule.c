@@ -82,3 +82,23 @@ ppq_var *ppq_rule_var(ppq_normalizer *n, const ppq_op *op, const char *what)
 {
     return ppq_graph_add_var(ppq_normalizer_graph(n), name_of(n, op, what));
 }
+
+ppq_status ppq_rule_append_ones(ppq_normalizer *n, ppq_op *op, int32_t slot, int rank, int n_ones)
+{
+    if (n_ones < 1)
+        return PPQ_OK;
+    ppq_graph *g = ppq_normalizer_graph(n);
+    int64_t axes[PPQ_MAX_RANK];
+    for (int i = 0; i < n_ones; i++)
+        axes[i] = rank + i;
+    const ppq_shape shape = ppq_shape_1d(n_ones);
+    ppq_var *v;
+    PPQ_TRY(ppq_rule_const(n, op, "axes", PPQ_DT_I64, &shape, axes, &v));
+    ppq_op *unsqueeze = ppq_rule_insert(n, op, "Unsqueeze", 2, 1);
+    ppq_var *aligned = ppq_rule_var(n, op, "aligned");
+    ppq_graph_set_input(g, unsqueeze, 0, op->in[slot]);
+    ppq_graph_set_input(g, unsqueeze, 1, v);
+    ppq_graph_set_output(g, unsqueeze, 0, aligned);
+    ppq_graph_set_input(g, op, slot, aligned);
+    return PPQ_OK;
+}

@@ -44,6 +44,9 @@ PPQ_NODISCARD ppq_status ppq_rule_scalar(ppq_normalizer *n, const ppq_op *op, co
 // attribute is absent.
 PPQ_NODISCARD ppq_status ppq_rule_attr_to_input(ppq_normalizer *n, ppq_op *op, const char *attr,
                                                 int32_t slot);
+// Puts an Unsqueeze before input `slot`, of rank `rank`, that appends n_ones dimensions of 1.
+PPQ_NODISCARD ppq_status ppq_rule_append_ones(ppq_normalizer *n, ppq_op *op, int32_t slot, int rank,
+                                              int n_ones);
 // Grows an op to at least n_in inputs.
 void ppq_rule_need_inputs(ppq_normalizer *n, ppq_op *op, int32_t n_in);
 void ppq_rule_retype(ppq_op *op, const char *type);
