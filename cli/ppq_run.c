@@ -1,11 +1,11 @@
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli.h"
+#include "cli/difference.h"
+#include "cli/json_print.h"
 
 static const cli_option options[] = {
     { "input", 'i', "NAME=FILE",
@@ -15,7 +15,7 @@ static const cli_option options[] = {
     { "threads", 0, "N", "default 1" },
     { "test", 0, NULL, "the arguments are ONNX test folders: run them and say pass or fail" },
     { "rtol", 0, "X", "relative tolerance of --test (default 1e-3)" },
-    { "atol", 0, "X", "absolute tolerance of --test (default 1e-7)" },
+    { "atol", 0, "X", "tolerance of --test in parts of the largest magnitude (default 1e-7)" },
     { "compare", 0, "OTHER.onnx", "run another model on the same inputs and compare the outputs" },
     { "layers", 0, NULL, "with --compare: every tensor that both models have" },
     { 0 },
@@ -32,7 +32,22 @@ typedef struct job {
     int threads;
     bool test, layers;
     double rtol, atol;
+    cli_json json;
 } job;
+
+static const char *const engine_names[] = { [PPQ_ENGINE_FAST] = "engine",
+                                            [PPQ_ENGINE_SIMULATE] = "simulate",
+                                            [PPQ_ENGINE_REFERENCE] = "reference" };
+
+static int take_engine(job *j, const char *v)
+{
+    for (int i = 0; i < 3; i++)
+        if (strcmp(v, engine_names[i]) == 0) {
+            j->engine = (ppq_engine_kind) i;
+            return CLI_OPTION;
+        }
+    return cli_usage_error(&j->c, "--engine is '%s', legal are engine, simulate and reference", v);
+}
 
 static int take(void *user, const cli_option *o, const char *v)
 {
@@ -59,15 +74,8 @@ static int take(void *user, const cli_option *o, const char *v)
         if (end == v || *end || !(x >= 0))
             return cli_usage_error(&j->c, "--%s is '%s', expected a number", o->name, v);
         *(o->name[0] == 'r' ? &j->rtol : &j->atol) = x;
-    } else if (strcmp(v, "engine") == 0) {
-        j->engine = PPQ_ENGINE_FAST;
-    } else if (strcmp(v, "simulate") == 0) {
-        j->engine = PPQ_ENGINE_SIMULATE;
-    } else if (strcmp(v, "reference") == 0) {
-        j->engine = PPQ_ENGINE_REFERENCE;
     } else {
-        return cli_usage_error(&j->c, "--engine is '%s', legal are engine, simulate and reference",
-                               v);
+        return take_engine(j, v);
     }
     return CLI_OPTION;
 }
@@ -136,6 +144,14 @@ static ppq_result load_inputs(job *j, const ppq_net *net, ppq_array *in)
     return r;
 }
 
+static void output_path(const job *j, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s.npy", j->output, name);
+    for (char *p = path + strlen(j->output) + 1; *p; p++)
+        if (*p == '/' || *p == ':')
+            *p = '_';
+}
+
 static ppq_result save_outputs(job *j, const ppq_net *net, const ppq_array *out)
 {
     if (mkdir(j->output, 0777) != 0 && errno != EEXIST) {
@@ -146,14 +162,30 @@ static ppq_result save_outputs(job *j, const ppq_net *net, const ppq_array *out)
     ppq_result r = PPQ_RESULT_OK;
     for (size_t i = 0; i < ppq_net_n_outputs(net) && r == PPQ_RESULT_OK; i++) {
         char path[4096];
-        snprintf(path, sizeof(path), "%s/%s.npy", j->output, ppq_net_output(net, i));
-        for (char *p = path + strlen(j->output) + 1; *p; p++)
-            if (*p == '/' || *p == ':')
-                *p = '_';
+        output_path(j, ppq_net_output(net, i), path, sizeof(path));
         r = ppq_array_save(&j->cb, path, &out[i]);
     }
     return r;
 }
+
+typedef struct extent {
+    double min, max, mean;
+} extent;
+
+static extent extent_of(const ppq_array *a)
+{
+    const float *x = a->data;
+    const size_t n = a->bytes / sizeof(float);
+    extent e = { HUGE_VAL, -HUGE_VAL, 0 };
+    for (size_t i = 0; i < n; i++) {
+        e.min = fmin(e.min, (double) x[i]);
+        e.max = fmax(e.max, (double) x[i]);
+        e.mean += (double) x[i] / (double) n;
+    }
+    return e;
+}
+
+enum { FLOAT32 = 1 };
 
 static void print_array(const char *name, const ppq_array *a)
 {
@@ -161,77 +193,63 @@ static void print_array(const char *name, const ppq_array *a)
     for (int i = 0; i < a->rank; i++)
         printf("%s%lld", i ? ", " : "", (long long) a->dim[i]);
     printf("]");
-    if (a->dtype == 1) {
-        const float *x = a->data;
-        const size_t n = a->bytes / sizeof(float);
-        double lo = HUGE_VAL, hi = -HUGE_VAL, sum = 0;
-        for (size_t i = 0; i < n; i++) {
-            lo = fmin(lo, (double) x[i]);
-            hi = fmax(hi, (double) x[i]);
-            sum += (double) x[i];
-        }
-        printf(" min %g max %g mean %g", lo, hi, n ? sum / (double) n : 0);
+    if (a->dtype == FLOAT32) {
+        const extent e = extent_of(a);
+        printf(" min %g max %g mean %g", e.min, e.max, e.mean);
     }
     printf("\n");
+}
+
+static void json_array(job *j, const char *name, const ppq_array *a)
+{
+    cli_json_open(&j->json, NULL, '{');
+    cli_json_string(&j->json, "name", name);
+    cli_json_number(&j->json, "onnx_type", a->dtype);
+    cli_json_open(&j->json, "shape", '[');
+    for (int i = 0; i < a->rank; i++)
+        cli_json_number(&j->json, NULL, (double) a->dim[i]);
+    cli_json_close(&j->json, ']');
+    if (a->dtype == FLOAT32) {
+        const extent e = extent_of(a);
+        cli_json_number(&j->json, "min", e.min);
+        cli_json_number(&j->json, "max", e.max);
+        cli_json_number(&j->json, "mean", e.mean);
+    }
+    if (j->output) {
+        char path[4096];
+        output_path(j, name, path, sizeof(path));
+        cli_json_string(&j->json, "file", path);
+    }
+    cli_json_close(&j->json, '}');
+}
+
+static void tell_outputs(job *j, const ppq_net *net, const ppq_array *out)
+{
+    const size_t n = ppq_net_n_outputs(net);
+    for (size_t i = 0; i < n && !j->c.json && !j->c.quiet; i++)
+        print_array(ppq_net_output(net, i), &out[i]);
+    if (!j->c.json)
+        return;
+    cli_json_open(&j->json, NULL, '{');
+    cli_json_string(&j->json, "model", j->args[0]);
+    cli_json_string(&j->json, "engine", engine_names[j->engine]);
+    cli_json_number(&j->json, "threads", j->threads);
+    cli_json_open(&j->json, "outputs", '[');
+    for (size_t i = 0; i < n; i++)
+        json_array(j, ppq_net_output(net, i), &out[i]);
+    cli_json_close(&j->json, ']');
+    cli_json_close(&j->json, '}');
 }
 
 // ---- comparing ------------------------------------------------------------------------------
 
-enum { FLOAT32 = 1, UINT8 = 2, INT8 = 3 };
-
-// Integers, in quanta.
-static void print_quanta(const char *name, const ppq_array *a, const ppq_array *b)
+static void tell_difference(job *j, const char *name, const ppq_array *a, const ppq_array *b)
 {
-    const unsigned char *x = a->data, *y = b->data;
-    const int flip = a->dtype == INT8 ? 0x80 : 0; // keeps the order of int8 as unsigned
-    size_t differ = 0;
-    int worst = 0;
-    for (size_t i = 0; i < a->bytes; i++) {
-        const int d = abs((x[i] ^ flip) - (y[i] ^ flip));
-        differ += d > 0;
-        worst = d > worst ? d : worst;
-    }
-    printf("%-40s quanta  %-10d %zu of %zu differ\n", name, worst, differ, a->bytes);
-}
-
-static void print_difference(const char *name, const ppq_array *a, const ppq_array *b)
-{
-    if ((a->dtype == UINT8 || a->dtype == INT8) && a->dtype == b->dtype && a->bytes == b->bytes) {
-        print_quanta(name, a, b);
-        return;
-    }
-    if (a->dtype != FLOAT32 || b->dtype != FLOAT32 || a->bytes != b->bytes) {
-        printf("%-40s not comparable: another type or size\n", name);
-        return;
-    }
-    const float *x = a->data, *y = b->data;
-    const size_t n = a->bytes / sizeof(float);
-    double worst = 0, signal = 0, noise = 0, dot = 0, norm = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double p = (double) x[i], q = (double) y[i];
-        worst = fmax(worst, fabs(p - q));
-        signal += p * p;
-        norm += q * q;
-        noise += (p - q) * (p - q);
-        dot += p * q;
-    }
-    // Rows of the last dimension whose largest element is at the same place.
-    const size_t row = a->rank > 0 && a->dim[a->rank - 1] > 0 ? (size_t) a->dim[a->rank - 1] : 1;
-    size_t rows = 0, agree = 0;
-    for (size_t at = 0; at + row <= n && row > 1; at += row, rows++) {
-        size_t mx = 0, my = 0;
-        for (size_t i = 1; i < row; i++) {
-            mx = x[at + i] > x[at + mx] ? i : mx;
-            my = y[at + i] > y[at + my] ? i : my;
-        }
-        agree += mx == my;
-    }
-    const double d = sqrt(signal) * sqrt(norm);
-    printf("%-40s max-abs %-10.4g SNR %7.2f dB  cosine %.6f", name, worst,
-           noise > 0 ? 10 * log10(signal / noise) : 300.0, d > 0 ? dot / d : 1.0);
-    if (rows)
-        printf("  argmax %zu/%zu", agree, rows);
-    printf("\n");
+    const cli_difference d = cli_compare(a, b);
+    if (j->c.json)
+        cli_difference_json(&j->json, name, &d);
+    else
+        cli_difference_print(name, &d);
 }
 
 typedef struct kept {
@@ -240,6 +258,7 @@ typedef struct kept {
 } kept;
 
 typedef struct layer_set {
+    job *j;
     kept *at;
     size_t n, cap;
 } layer_set;
@@ -267,7 +286,7 @@ static void compare_layer(void *user, const char *name, const ppq_array *value)
     const layer_set *s = user;
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->at[i].name, name) == 0) {
-            print_difference(name, &s->at[i].value, value);
+            tell_difference(s->j, name, &s->at[i].value, value);
             return;
         }
 }
@@ -281,6 +300,8 @@ static ppq_result compare(job *j, const ppq_net *net, const ppq_array *in, const
         return r;
     const size_t n = ppq_net_n_outputs(other);
     ppq_array *theirs = new_arrays(n);
+    if (j->c.json)
+        cli_json_open(&j->json, "layers", '[');
     if (ppq_net_n_inputs(other) != ppq_net_n_inputs(net)) {
         (void) cli_usage_error(&j->c, "the models have %zu and %zu inputs", ppq_net_n_inputs(net),
                                ppq_net_n_inputs(other));
@@ -288,10 +309,34 @@ static ppq_result compare(job *j, const ppq_net *net, const ppq_array *in, const
     } else {
         r = ppq_net_run(other, in, theirs, j->layers ? compare_layer : NULL, layers);
     }
+    if (j->c.json) {
+        cli_json_close(&j->json, ']');
+        cli_json_open(&j->json, "outputs", '[');
+    }
     for (size_t i = 0; i < n && i < ppq_net_n_outputs(net) && r == PPQ_RESULT_OK; i++)
-        print_difference(ppq_net_output(net, i), &out[i], &theirs[i]);
+        tell_difference(j, ppq_net_output(net, i), &out[i], &theirs[i]);
+    if (j->c.json)
+        cli_json_close(&j->json, ']');
     free_arrays(theirs, n);
     ppq_net_destroy(other);
+    return r;
+}
+
+static ppq_result tell_comparison(job *j, const ppq_net *net, bool itself, const ppq_array *in,
+                                  const ppq_array *out, layer_set *layers)
+{
+    if (itself && !j->c.quiet && !j->c.json)
+        printf("engine against simulation\n");
+    if (j->c.json) {
+        cli_json_open(&j->json, NULL, '{');
+        cli_json_string(&j->json, "model", j->args[0]);
+        cli_json_string(&j->json, "other", j->compare);
+        cli_json_string(&j->json, "engine", engine_names[itself ? PPQ_ENGINE_FAST : j->engine]);
+        cli_json_string(&j->json, "other_engine", engine_names[j->engine]);
+    }
+    const ppq_result r = compare(j, net, in, out, layers);
+    if (j->c.json)
+        cli_json_close(&j->json, '}');
     return r;
 }
 
@@ -313,19 +358,16 @@ static ppq_result run_model(job *j)
         return r;
     const size_t ni = ppq_net_n_inputs(net), no = ppq_net_n_outputs(net);
     ppq_array *in = new_arrays(ni), *out = new_arrays(no);
-    layer_set layers = { 0 };
+    layer_set layers = { .j = j };
     r = load_inputs(j, net, in);
     if (r == PPQ_RESULT_OK)
         r = ppq_net_run(net, in, out, j->compare && j->layers ? keep_layer : NULL, &layers);
     if (r == PPQ_RESULT_OK && j->output)
         r = save_outputs(j, net, out);
-    if (r == PPQ_RESULT_OK && itself && !j->c.quiet)
-        printf("engine against simulation\n");
     if (r == PPQ_RESULT_OK && j->compare)
-        r = compare(j, net, in, out, &layers);
-    else if (r == PPQ_RESULT_OK && !j->c.quiet)
-        for (size_t i = 0; i < no; i++)
-            print_array(ppq_net_output(net, i), &out[i]);
+        r = tell_comparison(j, net, itself, in, out, &layers);
+    else if (r == PPQ_RESULT_OK)
+        tell_outputs(j, net, out);
     for (size_t i = 0; i < layers.n; i++) {
         free(layers.at[i].name);
         ppq_array_free(&layers.at[i].value);
@@ -339,126 +381,50 @@ static ppq_result run_model(job *j)
 
 // ---- ONNX test folders ----------------------------------------------------------------------
 
-static double element(const ppq_array *a, size_t i, bool *known)
+static void tell_set(void *user, const char *data_set, const char *difference)
 {
-    *known = true;
-    switch (a->dtype) {
-    case 1:
-        return (double) ((const float *) a->data)[i];
-    case 2:
-    case 9:
-        return ((const uint8_t *) a->data)[i];
-    case 3:
-        return ((const int8_t *) a->data)[i];
-    case 4:
-        return ((const uint16_t *) a->data)[i];
-    case 5:
-        return ((const int16_t *) a->data)[i];
-    case 6:
-        return ((const int32_t *) a->data)[i];
-    case 7:
-        return (double) ((const int64_t *) a->data)[i];
-    case 11:
-        return ((const double *) a->data)[i];
-    case 12:
-        return ((const uint32_t *) a->data)[i];
-    case 13:
-        return (double) ((const uint64_t *) a->data)[i];
-    default:
-        *known = false;
-        return 0;
+    job *j = user;
+    if (j->c.json) {
+        cli_json_open(&j->json, NULL, '{');
+        cli_json_string(&j->json, "data_set", data_set);
+        cli_json_bool(&j->json, "passed", !difference);
+        cli_json_string(&j->json, "difference", difference);
+        cli_json_close(&j->json, '}');
+    } else if (difference || !j->c.quiet) {
+        printf("%s %s%s%s\n", difference ? "FAIL" : "pass", data_set, difference ? ": " : "",
+               difference ? difference : "");
     }
-}
-
-// NULL when they agree.
-static const char *disagreement(const job *j, const ppq_array *got, const ppq_array *want)
-{
-    static const unsigned char sizes[] = { 0, 4, 1, 1, 2, 2, 4, 8, 0, 1, 2, 8, 4, 8 };
-    if (got->dtype != want->dtype)
-        return "another element type";
-    if (got->rank != want->rank ||
-        memcmp(got->dim, want->dim, (size_t) got->rank * sizeof(got->dim[0])) != 0)
-        return "another shape";
-    const size_t es = got->dtype < (int) sizeof(sizes) ? sizes[got->dtype] : 0;
-    if (!es || got->dtype == 10)
-        return memcmp(got->data, want->data, got->bytes) == 0 ? NULL : "other bytes";
-    for (size_t i = 0; i < got->bytes / es; i++) {
-        bool known;
-        const double x = element(got, i, &known), y = element(want, i, &known);
-        if (isnan(x) != isnan(y) ||
-            (!isnan(x) && x != y && !(fabs(x - y) <= j->atol + j->rtol * fabs(y))))
-            return "other values";
-    }
-    return NULL;
-}
-
-static bool exists(const char *path)
-{
-    struct stat sb;
-    return stat(path, &sb) == 0;
-}
-
-static ppq_result run_set(job *j, ppq_net *net, const char *dir, const char **why)
-{
-    const size_t ni = ppq_net_n_inputs(net), no = ppq_net_n_outputs(net);
-    ppq_array *in = new_arrays(ni), *out = new_arrays(no), want = { 0 };
-    char path[4200];
-    ppq_result r = PPQ_RESULT_OK;
-    for (size_t i = 0; i < ni && r == PPQ_RESULT_OK; i++) {
-        snprintf(path, sizeof(path), "%s/input_%zu.pb", dir, i);
-        r = ppq_array_load(&j->cb, path, &in[i]);
-    }
-    if (r == PPQ_RESULT_OK)
-        r = ppq_net_run(net, in, out, NULL, NULL);
-    for (size_t i = 0; i < no && r == PPQ_RESULT_OK && !*why; i++) {
-        snprintf(path, sizeof(path), "%s/output_%zu.pb", dir, i);
-        if (!exists(path))
-            break;
-        r = ppq_array_load(&j->cb, path, &want);
-        if (r == PPQ_RESULT_OK)
-            *why = disagreement(j, &out[i], &want);
-        ppq_array_free(&want);
-    }
-    free_arrays(in, ni);
-    free_arrays(out, no);
-    return r;
 }
 
 static bool run_test(job *j, const char *dir)
 {
-    char path[4096];
-    ppq_net *net = NULL;
-    snprintf(path, sizeof(path), "%s/model.onnx", dir);
-    if (ppq_net_load(&j->cb, path, j->engine, j->threads, &net) != PPQ_RESULT_OK) {
-        printf("FAIL %s: cannot be loaded\n", dir);
-        return false;
-    }
-    bool ok = true;
-    int sets = 0;
-    for (int k = 0;; k++) {
-        snprintf(path, sizeof(path), "%s/test_data_set_%d", dir, k);
-        if (!exists(path))
-            break;
-        const char *why = NULL;
-        const ppq_result r = run_set(j, net, path, &why);
-        sets++;
-        ok &= r == PPQ_RESULT_OK && !why;
-        if (r != PPQ_RESULT_OK || why || !j->c.quiet)
-            printf("%s %s%s%s\n", r == PPQ_RESULT_OK && !why ? "pass" : "FAIL", path,
-                   why ? ": " : "", why ? why : "");
-    }
-    ppq_net_destroy(net);
-    if (!sets)
-        printf("FAIL %s: no test_data_set_0\n", dir);
-    return ok && sets;
+    const ppq_test_opts o = {
+        .engine = j->engine, .threads = j->threads, .rtol = j->rtol, .atol = j->atol
+    };
+    const ppq_result r = ppq_test_run(&j->cb, dir, &o, tell_set, j);
+    // What differs has been told; of anything else the message has.
+    if (r != PPQ_RESULT_OK && r != PPQ_RESULT_MISSED)
+        tell_set(j, dir, "it cannot be run");
+    return r == PPQ_RESULT_OK;
 }
 
 static ppq_result run_tests(job *j)
 {
     size_t passed = 0;
+    if (j->c.json) {
+        cli_json_open(&j->json, NULL, '{');
+        cli_json_open(&j->json, "tests", '[');
+    }
     for (size_t i = 0; i < j->n_args; i++)
         passed += run_test(j, j->args[i]);
-    printf("%zu passed, %zu failed\n", passed, j->n_args - passed);
+    if (j->c.json) {
+        cli_json_close(&j->json, ']');
+        cli_json_number(&j->json, "passed", (double) passed);
+        cli_json_number(&j->json, "failed", (double) (j->n_args - passed));
+        cli_json_close(&j->json, '}');
+    } else {
+        printf("%zu passed, %zu failed\n", passed, j->n_args - passed);
+    }
     return passed == j->n_args ? PPQ_RESULT_OK : PPQ_RESULT_MISSED;
 }
 

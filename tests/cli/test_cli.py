@@ -6,6 +6,7 @@ test_cli.py PPQ_QUANTIZE PPQ_RUN PPQ_INSPECT PPQ_BENCH PPQ_EVAL
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -341,6 +342,24 @@ class Results(Case):
         self.fails(self.run_command(RUN, self.model, '-i', 'absent.npy'), IO, 'absent.npy')
         wrong = self.put('w.npy', onnx.npy([1, 2, 6, 5], SAMPLE[:60]))
         self.fails(self.run_command(RUN, self.model, '-i', wrong), BAD, '1x2x6x5')
+
+    def test_run_as_json(self):
+        run = [RUN, self.model, '-i', self.data, '--json']
+        one = json.loads(self.succeeds(self.run_command(*run, '-o', self.path('folder'))).stdout)
+        self.assertEqual([o['shape'] for o in one['outputs']], [[1, 3]])
+        self.assertTrue(os.path.exists(one['outputs'][0]['file']))
+        self.assertLessEqual(one['outputs'][0]['min'], one['outputs'][0]['mean'])
+        two = json.loads(self.succeeds(self.run_command(*run, '--compare', self.model, '--layers')).stdout)
+        self.assertEqual([o['max_abs'] for o in two['outputs']], [0])
+        self.assertTrue(two['layers'])
+
+    def test_folders_of_tests(self):
+        folder = self.path('case')
+        os.makedirs(os.path.join(folder, 'test_data_set_0'))
+        shutil.copy(self.model, os.path.join(folder, 'model.onnx'))
+        p = self.run_command(RUN, '--test', folder, '--json')
+        self.assertEqual((p.returncode, json.loads(p.stdout)['failed']), (MISSED, 1))
+        self.assertIn('input_0.pb', p.stderr)
 
     def test_integer_operators_run(self):
         for platform, more in (('onnxruntime', {}), ('trt-int8', {'Clip': 1})):
