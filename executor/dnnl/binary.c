@@ -96,4 +96,11 @@ DEFINE_BINARY(add, "Add", supports, a[i] + b[i])
 DEFINE_BINARY(sub, "Sub", supports, a[i] - b[i])
 DEFINE_BINARY(mul, "Mul", supports, a[i] * b[i])
 DEFINE_BINARY(div, "Div", supports, a[i] / b[i])
-DEFINE_BINARY(p_relu, "PRelu", supports_p_relu, a[i] * (a[i] < 0 ? b[i] : 1.0f))
+
+// The product in any case: vectors do not branch.
+static inline float slope(float a, float b)
+{
+    const float below = a * b;
+    return a < 0 ? below : a;
+}
+DEFINE_BINARY(p_relu, "PRelu", supports_p_relu, slope(a[i], b[i]))
