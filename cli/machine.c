@@ -123,3 +123,26 @@ void cli_memory_reset_peak(void)
     fputs("5", f);
     fclose(f);
 }
+
+static size_t cache_bytes(void)
+{
+    enum { AT_LEAST = 64 << 20 };
+    long bytes = 0;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+#endif
+    return bytes > AT_LEAST / 2 ? 2 * (size_t) bytes : AT_LEAST;
+}
+
+void cli_empty_caches(void)
+{
+    enum { LINE = 64 };
+    static volatile unsigned char *memory;
+    static size_t n;
+    if (!memory) {
+        n = cache_bytes();
+        memory = calloc(n, 1);
+    }
+    for (size_t i = 0; memory && i < n; i += LINE)
+        memory[i]++;
+}

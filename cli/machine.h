@@ -24,4 +24,7 @@ double cli_memory_now(void);
 double cli_memory_peak(void);
 void cli_memory_reset_peak(void);
 
+// Reads and writes memory until nothing else is left in any cache.
+void cli_empty_caches(void);
+
 #endif

@@ -12,6 +12,7 @@ static const cli_option options[] = {
     { "warmup", 0, "N", "runs before those that count (default 2)" },
     { "iterations", 0, "N", "runs; 0: two seconds per model, or all data once (default 0)" },
     { "compare", 0, NULL, "run the models in turns: the ratio holds when the machine drifts" },
+    { "cold", 0, NULL, "empty the caches before every run" },
     { "profile", 0, NULL, "time per op and per kernel" },
     { "seed", 0, "N", "of random inputs (default 0)" },
     { 0 },
@@ -42,7 +43,7 @@ typedef struct job {
     cli_model_options m;
     int engine;
     long warmup, iterations, seed;
-    bool in_turns, profile;
+    bool in_turns, cold, profile;
     model models[CLI_MAX_MODELS];
     double peak_memory;
 } job;
@@ -62,7 +63,9 @@ static int take(void *user, const cli_option *o, const char *v)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->iterations);
     if (strcmp(o->name, "seed") == 0)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->seed);
-    *(strcmp(o->name, "compare") == 0 ? &j->in_turns : &j->profile) = true;
+    *(strcmp(o->name, "compare") == 0 ? &j->in_turns
+      : strcmp(o->name, "cold") == 0  ? &j->cold
+                                      : &j->profile) = true;
     return CLI_OPTION;
 }
 
@@ -183,6 +186,8 @@ static ppq_result measure(job *j, model *m, size_t n)
     for (long round = 0; goes_on(j, m, n, round, start); round++)
         for (size_t i = 0; i < n; i++) {
             double seconds;
+            if (j->cold)
+                cli_empty_caches();
             const ppq_result r = run_once(&m[i], &seconds);
             if (r != PPQ_RESULT_OK)
                 return r;
@@ -400,9 +405,11 @@ static void print_machine(const job *j, const cli_machine *m)
         printf(", %.2f GHz", m->mhz / 1000);
     printf("\nlibrary  ppq %s (%s), oneDNN %s with %s, 8-bit products %s\n", ppq_version(),
            cli_build(), ppq_library_version(), isa, exact ? "exact" : "can saturate");
-    printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s\n\n", cli_engine_names[j->engine],
-           j->m.net.batch, j->m.net.threads, j->m.net.threads == 1 ? "" : "s", j->warmup,
-           j->m.n_data ? "data from files" : "random inputs", j->in_turns ? ", in turns" : "");
+    printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s%s\n\n",
+           cli_engine_names[j->engine], j->m.net.batch, j->m.net.threads,
+           j->m.net.threads == 1 ? "" : "s", j->warmup,
+           j->m.n_data ? "data from files" : "random inputs", j->in_turns ? ", in turns" : "",
+           j->cold ? ", cold caches" : "");
 }
 
 static void print_models(job *j)
@@ -481,6 +488,7 @@ static void json_settings(cli_json *w, const job *j)
     cli_json_number(w, "warmup", (double) j->warmup);
     cli_json_bool(w, "random_inputs", !j->m.n_data);
     cli_json_bool(w, "in_turns", j->in_turns);
+    cli_json_bool(w, "cold_caches", j->cold);
     cli_json_close(w, '}');
 }
 

@@ -450,7 +450,8 @@ class Bench(Case):
         self.assertRegex(p.stdout, r'batch 1, 1 thread, 2 warm-up')
         j = self.document()
         self.assertEqual(j['settings'], {'engine': 'engine', 'batch': 1, 'threads': 1, 'warmup': 2,
-                                         'random_inputs': True, 'in_turns': False})
+                                         'random_inputs': True, 'in_turns': False,
+                                         'cold_caches': False})
         m, = j['models']
         self.assertEqual((m['model'], m['runs'], m['ratio']), (self.model, 3, 1))
         self.assertLessEqual(m['min_ms'], m['median_ms'])
@@ -464,6 +465,7 @@ class Bench(Case):
         self.fails(self.bench('--compare'), USAGE, 'two models')
         j = self.document('--compare', '--eager', models=[self.model, self.int8()])
         self.assertTrue(j['settings']['in_turns'])
+        self.assertTrue(self.document('--cold')['settings']['cold_caches'])
         a, b = j['models']
         self.assertEqual([a['ratio'], a['ratio_p10'], a['ratio_p90']], [1, 1, 1])
         self.assertLessEqual(b['ratio_p10'], b['ratio'])
