@@ -35,6 +35,7 @@ static const cli_option options[] = {
     { "pass", 0, "NAME[,K=V...]", "run a pass, or set its options (see --list-passes)" },
     { "no-pass", 0, "NAME,...", "leave a pass out" },
     { "no-bias-correction", 0, NULL, "leave biases as they are" },
+    { "no-rescue", 0, NULL, "keep ops in int8 that it ruins" },
     { "analyse", 0, "N", "samples of the closing comparison with float (default 4, 0: none)" },
     { "threads", 0, "N", "default: physical cores" },
     { "seed", 0, "N", "of random numbers" },

@@ -17,6 +17,7 @@ ppq_settings *ppq_settings_create(void)
     s->weight_bits = 8;
     s->analyse = 4;
     s->bias_correction = true;
+    s->rescue = true;
     s->align_elementwise = s->align_concat = s->align_pool = s->align_resize = -1;
     return s;
 }
@@ -128,6 +129,11 @@ static ppq_status push_passes(ppq_settings *s, ppq_strings *list, const char *ke
     return PPQ_OK;
 }
 
+void ppq_settings_rescue(ppq_settings *s, const char *op)
+{
+    push(s, &s->rescued, op, strlen(op));
+}
+
 const void *ppq_settings_pass_params(const ppq_settings *s, const ppq_pass *p)
 {
     for (size_t i = 0; s && i < s->n_pass_params; i++)
@@ -234,6 +240,8 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
     }
     if (strcmp(key, "no-bias-correction") == 0)
         s->bias_correction = strcmp(value, "false") == 0;
+    else if (strcmp(key, "no-rescue") == 0)
+        s->rescue = strcmp(value, "false") == 0;
     else if (strcmp(key, "strict") == 0)
         s->strict = strcmp(value, "false") != 0;
     else if (strcmp(key, "op-types") == 0)

@@ -40,10 +40,12 @@ typedef struct ppq_settings {
     int align_elementwise, align_concat, align_pool, align_resize; // ppq_align, -1: the platform's
     int analyse;          // samples of the closing comparison with float; 0: none
     bool bias_correction; // on unless switched off
+    bool rescue;          // ops that int8 ruins go back to float; on unless switched off
     bool strict;
     const char *report;    // HTML page; NULL: none
     const char *debug_dir; // NULL: no dumps
     ppq_strings op_types, exclude, pass_on, pass_off;
+    ppq_strings rescued;           // names of ops that the rescue keeps in float
     ppq_strings pass_args;         // of --pass, as given
     ppq_pass_setting *pass_params; // [n_pass_params]
     size_t n_pass_params;
@@ -59,6 +61,8 @@ void ppq_settings_destroy(ppq_settings *s); // NULL is fine
 // PPQ_ERR_ARG for an unknown key or value, naming the legal ones.
 PPQ_NODISCARD ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
                                           ppq_diag *d);
+// Adds a name to `rescued`.
+void ppq_settings_rescue(ppq_settings *s, const char *op);
 // What pass `p` runs with; its defaults where `s` is NULL or has nothing for it.
 const void *ppq_settings_pass_params(const ppq_settings *s, const struct ppq_pass *p);
 

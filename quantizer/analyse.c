@@ -33,6 +33,8 @@ struct ppq_analysis {
 
 double ppq_compare_snr(const ppq_compare *c)
 {
+    if (isnan(c->noise))
+        return -300;
     if (!(c->noise > 0))
         return 300;
     return c->signal > 0 ? PPQ_MIN(300, 10 * log10(c->signal / c->noise)) : -300;
@@ -312,7 +314,7 @@ void ppq_analysis_destroy(ppq_analysis *a)
 
 const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id)
 {
-    return a && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
+    return a && a->n_run && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
 }
 
 const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op)

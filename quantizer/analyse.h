@@ -15,7 +15,8 @@ typedef struct ppq_compare {
     int64_t n;
 } ppq_compare;
 
-// Signal to noise in dB (300 when there is no noise), and cosine similarity.
+// Signal to noise in dB (300 when there is no noise, -300 when there are NaN), and cosine
+// similarity.
 double ppq_compare_snr(const ppq_compare *c);
 double ppq_compare_cosine(const ppq_compare *c);
 

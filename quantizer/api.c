@@ -11,6 +11,7 @@
 #include "quantizer/init.h"
 #include "quantizer/input_shape.h"
 #include "quantizer/report.h"
+#include "quantizer/rescue.h"
 #include "quantizer/session.h"
 
 // The public API over the session. Everything below it speaks ppq_status; here it becomes the
@@ -244,7 +245,7 @@ ppq_result ppq_job_set(ppq_job *j, const char *key, const char *value)
 static ppq_result out_of_order(ppq_job *j, const char *what)
 {
     return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "api" },
-                              "%s is called out of order", what));
+                                  "%s is called out of order", what));
 }
 
 static void report_progress(void *user, const char *phase, int64_t done, int64_t total)
@@ -316,13 +317,26 @@ ppq_result ppq_job_prepare(ppq_job *j)
     return ppq_result_of(st);
 }
 
+// Again, as long as there are ops that int8 ruins.
+static ppq_status quantize(ppq_job *j, const ppq_calib_source *source)
+{
+    enum { ROUNDS = 4 };
+    PPQ_TRY(ppq_session_quantize(j->session, source));
+    for (int i = 0; i < ROUNDS && j->settings->rescue && ppq_find_ruined(j->session); i++) {
+        PPQ_TRY(ppq_session_reload(j->session));
+        ppq_data_set_graph(j->data, j->session->graph);
+        PPQ_TRY(ppq_session_quantize(j->session, source));
+    }
+    return PPQ_OK;
+}
+
 ppq_result ppq_job_quantize(ppq_job *j)
 {
     if (!j->session || j->quantized)
         return out_of_order(j, "ppq_job_quantize");
     if (!j->has_data)
         return ppq_result_of(ppq_fail(j->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "options" },
-                                  "calibration data is missing: give -c PATH, or --random N"));
+                                      "calibration data is missing: give -c PATH, or --random N"));
     ppq_status st = ppq_data_finish(j->data, j->diag);
     if (st == PPQ_OK && !j->prepared) {
         const ppq_result r = ppq_job_prepare(j);
@@ -331,7 +345,7 @@ ppq_result ppq_job_quantize(ppq_job *j)
     }
     if (st == PPQ_OK) {
         const ppq_calib_source source = ppq_data_source(j->data);
-        st = ppq_session_quantize(j->session, &source);
+        st = quantize(j, &source);
     }
     j->quantized = st == PPQ_OK;
     return ppq_result_of(st);

@@ -6,13 +6,13 @@
 #include "core/text.h"
 #include "passes/rewrite.h"
 
-#define FIND(kind)                                                      \
-    const ppq_##kind *ppq_##kind##_find(const char *name)               \
-    {                                                                   \
+#define FIND(kind)                                                        \
+    const ppq_##kind *ppq_##kind##_find(const char *name)                 \
+    {                                                                     \
         for (const ppq_##kind *const *p = ppq_builtin_##kind##s; *p; p++) \
-            if (strcmp((*p)->name, name) == 0)                          \
-                return *p;                                              \
-        return NULL;                                                    \
+            if (strcmp((*p)->name, name) == 0)                            \
+                return *p;                                                \
+        return NULL;                                                      \
     }
 FIND(observer)
 FIND(platform)
@@ -62,8 +62,8 @@ void ppq_quantizable_ops(const ppq_graph *g, const ppq_platform *p, bool *can, c
         if (!op->def)
             why_not[i] = "unknown op, passed through";
         else if (op->domain[0] || !listed(p->quant_types, op->type))
-            why_not[i] = ppq_arena_printf(g->arena, "platform %s does not quantize %s", p->name,
-                                          op->type);
+            why_not[i] =
+                ppq_arena_printf(g->arena, "platform %s does not quantize %s", p->name, op->type);
         else if (!handles_floats(op))
             why_not[i] = "its tensors are not float32";
         else if (p->can_quantize && !p->can_quantize(op, &why_not[i]))
@@ -148,6 +148,11 @@ static ppq_status apply_exclusions(ppq_graph *g, const ppq_settings *s, ppq_diag
             PPQ_TRY(exclude_pattern(g, name, d));
         else
             return no_such(g, "--exclude", name, false, d);
+    }
+    for (size_t i = 0; i < s->rescued.n; i++) {
+        ppq_op *op = ppq_graph_find_op(g, s->rescued.at[i]);
+        if (op)
+            keep_float(op, "int8 here would ruin what follows");
     }
     for (size_t i = 0; i < s->n_skip_ids; i++) {
         if (s->skip_ids[i] < 0 || (uint64_t) s->skip_ids[i] >= g->n_ops)

@@ -53,6 +53,7 @@ static void facts_of_settings(const page *p)
     ppq_html_fact(p->b, "Weights", "%d bits, %s", o->weight_bits,
                   or_default(o->weight_method, "the platform's calibration"));
     ppq_html_fact(p->b, "Bias correction", "%s", o->bias_correction ? "on" : "off");
+    ppq_html_fact(p->b, "Rescue of ruined ops", "%s", o->rescue ? "on" : "off");
     const struct {
         const char *what;
         const ppq_strings *list;

@@ -26,8 +26,14 @@ static double now(void)
 
 static void phase_done(ppq_session *s, const char *name, double since)
 {
+    const double spent = now() - since;
+    for (int i = 0; i < s->n_phases; i++)
+        if (strcmp(s->phases[i].name, name) == 0) {
+            s->phases[i].seconds += spent;
+            return;
+        }
     if (s->n_phases < PPQ_MAX_PHASES)
-        s->phases[s->n_phases++] = (ppq_phase_time){ name, now() - since };
+        s->phases[s->n_phases++] = (ppq_phase_time){ name, spent };
 }
 
 ppq_status ppq_session_create(ppq_settings *settings, ppq_diag *d, ppq_session **out)
@@ -71,6 +77,7 @@ void ppq_session_destroy(ppq_session *s)
     ppq_analysis_destroy(s->analysis);
     ppq_histograms_fini(&s->histograms);
     ppq_graph_destroy(s->graph);
+    free(s->path);
     free(s);
 }
 
@@ -112,8 +119,32 @@ ppq_status ppq_session_load(ppq_session *s, const char *path)
     PPQ_TRY(ppq_normalize(s->graph, s->diag));
     PPQ_TRY(ppq_graph_verify(s->graph, s->diag));
     PPQ_TRY(ppq_file_fingerprint(path, &s->fingerprint, &s->file_bytes, s->diag));
+    if (!s->path)
+        s->path = strdup(path);
+    if (!s->path)
+        abort();
     phase_done(s, "load", t);
     return PPQ_OK;
+}
+
+static ppq_status load_again(ppq_session *s)
+{
+    ppq_graph *old = s->graph;
+    s->graph = NULL;
+    const ppq_status st = ppq_session_load(s, s->path);
+    for (int32_t i = 0; st == PPQ_OK && i < old->n_inputs; i++)
+        s->graph->inputs[i]->shape = old->inputs[i]->shape;
+    ppq_graph_destroy(old);
+    return st;
+}
+
+ppq_status ppq_session_reload(ppq_session *s)
+{
+    ppq_analysis_destroy(s->analysis);
+    s->analysis = NULL;
+    ppq_histograms_fini(&s->histograms);
+    PPQ_TRY(load_again(s));
+    return ppq_session_prepare(s);
 }
 
 ppq_status ppq_session_fix_shape(ppq_session *s, const char *input, const ppq_shape *shape)

@@ -22,6 +22,7 @@ typedef struct ppq_session {
     ppq_diag *diag;         // borrowed
     ppq_progress progress;
     const ppq_platform *platform;
+    char *path; // of the model
     ppq_graph *graph;
     const ppq_calib_source *data;    // borrowed; while quantize runs
     struct ppq_float_run *float_run; // NULL but while activations are calibrated and corrected
@@ -40,6 +41,9 @@ PPQ_NODISCARD ppq_status ppq_session_create(ppq_settings *s, ppq_diag *d, ppq_se
 void ppq_session_destroy(ppq_session *s); // NULL is fine
 
 PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
+// The model once more, as it was loaded and with the shapes that its inputs have now, prepared with
+// today's settings.
+PPQ_NODISCARD ppq_status ppq_session_reload(ppq_session *s);
 // Gives a graph input a shape; dimensions below zero keep what the model says.
 PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input,
                                                const ppq_shape *shape);

@@ -1,5 +1,6 @@
 #include "quantizer/data/data.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -65,6 +66,12 @@ ppq_status ppq_data_create(const ppq_graph *g, const ppq_data_opts *o, ppq_data 
     }
     *out = x;
     return PPQ_OK;
+}
+
+void ppq_data_set_graph(ppq_data *x, const ppq_graph *g)
+{
+    assert(g->n_inputs == x->g->n_inputs);
+    x->g = g;
 }
 
 void ppq_data_destroy(ppq_data *x)

@@ -45,6 +45,9 @@ const char *ppq_data_file(const ppq_data *data, int64_t i, int64_t *row);
 // Keeps these samples only, in this order. After finish.
 void ppq_data_select(ppq_data *data, const int64_t *keep, int64_t n);
 
+// The same inputs of another graph, from now on.
+void ppq_data_set_graph(ppq_data *data, const ppq_graph *g);
+
 // A view to run from; `data` must outlive it. Every tensor is checked against the input's type,
 // rank and shape and for NaN and infinity: an error names the file.
 ppq_calib_source ppq_data_source(ppq_data *data);

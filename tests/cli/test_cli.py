@@ -333,6 +333,19 @@ class Results(Case):
         p = self.succeeds(self.run_command(INSPECT, self.out, '--check-fusion'))
         self.assertIn('QLinearConv', p.stdout)
 
+    def test_ops_that_int8_ruins_go_back_to_float(self):
+        model = self.put('spectrum.onnx', onnx.spectrum())
+        data = self.put('bands.npy', onnx.npy([4, 8], [0.3 + 0.01 * (i * 29 % 70) for i in range(32)]))
+        p = self.succeeds(self.quantize(model=model, data=data))
+        self.assertIn("int8 ruins 'first'", p.stderr)
+        self.assertIn("'bands' the first", p.stderr)
+        self.assertIn('because int8 here would ruin what follows', p.stdout)
+        rescued = float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
+        p = self.succeeds(self.quantize('--no-rescue', model=model, data=data))
+        self.assertEqual(p.stderr, '')
+        ruined = float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
+        self.assertGreater(rescued, ruined + 15)
+
     def test_run_writes_its_outputs(self):
         p = self.succeeds(self.run_command(RUN, self.model, '-i', 'x=' + self.data, '-o',
                                            self.path('results')))

@@ -68,6 +68,19 @@ def weights(n):
     return [((i * 37 + 11) % 64 - 31.5) / 40 for i in range(n)]
 
 
+def spectrum():
+    """A power spectrum over fifteen decades, its logarithm, and layers: x 4x8 -> y 4x8."""
+    decades = [10 ** (-1.1 * i) if i == j else 0. for i in range(8) for j in range(8)]
+    nodes = [node('MatMul', ['x', 'd'], ['a'], 'bands'), node('Mul', ['a', 'a'], ['p'], 'power'),
+             node('Max', ['p', 'floor'], ['m'], 'floor'), node('Log', ['m'], ['g'], 'log'),
+             node('Add', ['g', 'centre'], ['l'], 'centre')]
+    for i, name in enumerate(['first', 'second', 'third']):
+        nodes.append(node('MatMul', [('l', 'first', 'second')[i], f'w{i}'], [name if i < 2 else 'y'], name))
+    init = [tensor('d', [8, 8], decades), tensor('centre', [8], [1. + 5.07 * i for i in range(8)]), tensor('floor', [1], [1e-24])]
+    init += [tensor(f'w{i}', [8, 8], weights(64)) for i in range(3)]
+    return model(nodes, init, [('x', [4, 8])], [('y', [4, 8])])
+
+
 def cnn(extra_nodes=(), weight=None, domains=()):
     """Conv, Relu, Conv, then Flatten and Gemm: x 1x2x6x6 -> y 1x3."""
     nodes = [node('Conv', ['x', 'w1', 'b1'], ['c1'], 'conv1', pads=[1, 1, 1, 1]),
