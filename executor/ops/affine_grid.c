@@ -76,10 +76,8 @@ static ppq_status run(ppq_kernel_ctx *c)
 
 static ppq_status forward(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     ppq_shape out;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, c->in[0]->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     return ppq_run_doubled(c, run);
 }
 

@@ -163,6 +163,11 @@ int64_t ppq_dim_mul(int64_t a, int64_t b)
     return a < 0 || b < 0 || a > INT64_MAX / b ? PPQ_DIM_UNKNOWN : a * b;
 }
 
+int64_t ppq_dim_div(int64_t a, int64_t b)
+{
+    return a >= 0 ? a / b : b == 1 ? a : PPQ_DIM_UNKNOWN;
+}
+
 int64_t ppq_dims_product(const ppq_shape *s, int from, int to)
 {
     int64_t n = 1;
@@ -177,6 +182,14 @@ ppq_shape ppq_shape_unknown(int rank)
     for (int i = 0; i < rank; i++)
         s.dim[i] = PPQ_DIM_UNKNOWN;
     return s;
+}
+
+ppq_status ppq_args_out_rank(const ppq_args *a, int rank)
+{
+    if (rank > PPQ_MAX_RANK)
+        return ppq_args_fail(a, "the output would have %d dimensions, at most %d are supported",
+                             rank, PPQ_MAX_RANK);
+    return PPQ_OK;
 }
 
 ppq_status ppq_infer_out(ppq_infer_ctx *c, int i, ppq_dtype dt, const ppq_shape *s)
@@ -205,12 +218,28 @@ ppq_status ppq_infer_plan(ppq_infer_ctx *c, ppq_plan plan)
     return ppq_infer_out(c, 0, c->in_dtype[0], &out);
 }
 
+ppq_status ppq_infer_axis_plan(ppq_infer_ctx *c, int slot, ppq_axis_plan plan)
+{
+    const ppq_args a = ppq_args_infer(c);
+    ppq_shape out;
+    int axis;
+    PPQ_TRY(plan(&a, &axis, &out));
+    return ppq_infer_out(c, 0, c->in_dtype[slot], &out);
+}
+
 ppq_status ppq_run_out(ppq_kernel_ctx *c, int i, ppq_dtype dt, const ppq_shape *s)
 {
     const ppq_tensor *t = &c->out[i];
     if (t->buf && t->dtype == dt && t->layout == PPQ_LAYOUT_PLAIN && ppq_shape_equal(&t->shape, s))
         return PPQ_OK;
     return ppq_kernel_alloc(c, i, dt, s);
+}
+
+ppq_status ppq_run_plan(ppq_kernel_ctx *c, ppq_plan plan, ppq_shape *out)
+{
+    const ppq_args a = ppq_args_run(c);
+    PPQ_TRY(plan(&a, out));
+    return ppq_run_out(c, 0, c->in[0]->dtype, out);
 }
 
 ppq_status ppq_run_indices(ppq_kernel_ctx *c, int slot, int64_t dim, ppq_tensor *out)

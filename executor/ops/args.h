@@ -51,17 +51,25 @@ bool ppq_dim_merge(int64_t a, int64_t b, int64_t *out);
 // a + b and a * b of dimensions: unknown when one is, or when there is overflow.
 int64_t ppq_dim_add(int64_t a, int64_t b);
 int64_t ppq_dim_mul(int64_t a, int64_t b);
+int64_t ppq_dim_div(int64_t a, int64_t b); // b is known, and divides a when that is known too
 // The dimensions [from, to) as one.
 int64_t ppq_dims_product(const ppq_shape *s, int from, int to);
 ppq_shape ppq_shape_unknown(int rank); // every dimension unknown
+// Refuses an output of more dimensions than tensors can have.
+ppq_status ppq_args_out_rank(const ppq_args *a, int rank);
 
 // Infer's last step: refuses sizes that no tensor can have.
 ppq_status ppq_infer_out(ppq_infer_ctx *c, int i, ppq_dtype dt, const ppq_shape *s);
 // The same for output 0 of an operator whose output has the type of input 0.
 typedef ppq_status (*ppq_plan)(const ppq_args *a, ppq_shape *out);
 ppq_status ppq_infer_plan(ppq_infer_ctx *c, ppq_plan plan);
+// The same where the plan works out an axis besides, and the type is that of input `slot`.
+typedef ppq_status (*ppq_axis_plan)(const ppq_args *a, int *axis, ppq_shape *out);
+ppq_status ppq_infer_axis_plan(ppq_infer_ctx *c, int slot, ppq_axis_plan plan);
 // Forward's first step: output i has this type and shape, allocated if it was not.
 ppq_status ppq_run_out(ppq_kernel_ctx *c, int i, ppq_dtype dt, const ppq_shape *s);
+// The same for what ppq_infer_plan infers; gives the planned shape too.
+ppq_status ppq_run_plan(ppq_kernel_ctx *c, ppq_plan plan, ppq_shape *out);
 
 // Input `slot` as indices into a dimension of size `dim`: [-dim, dim) becomes [0, dim), anything
 // else is an error that names it. *out is int64; the caller unrefs it.

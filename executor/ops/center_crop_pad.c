@@ -40,11 +40,9 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     const ppq_tensor *x = c->in[0];
     ppq_shape out;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, x->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     if (x->dtype == PPQ_DT_STRING)
         return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "strings are not supported");
     if (ppq_shape_numel(&out) == 0)

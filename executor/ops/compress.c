@@ -23,11 +23,7 @@ static ppq_status plan(const ppq_args *a, int *axis, ppq_shape *out)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
-    const ppq_args a = ppq_args_infer(c);
-    ppq_shape out;
-    int axis;
-    PPQ_TRY(plan(&a, &axis, &out));
-    return ppq_infer_out(c, 0, c->in_dtype[0], &out);
+    return ppq_infer_axis_plan(c, 0, plan);
 }
 
 static ppq_status run(ppq_kernel_ctx *c)

@@ -1,28 +1,24 @@
 #include <inttypes.h>
 
-#include "executor/ops/args.h"
 #include "executor/ops/backward.h"
+#include "executor/ops/block.h"
 #include "executor/ops/move.h"
 
-// Blocks of channels become blocks of pixels: N, C, H, W -> N, C / b^2, H * b, W * b. In mode DCR
-// the block's position is the slow part of the channel index, in CRD the fast one.
+// Blocks of channels become blocks of pixels: N, C, H, W -> N, C / b^2, H * b, W * b.
 
 static ppq_status plan(const ppq_args *a, ppq_shape *out)
 {
     const ppq_shape *x = ppq_args_shape(a, 0);
-    const int64_t b = ppq_op_attr_int(ppq_args_op(a), "blocksize", 0);
+    int64_t b;
     *out = ppq_shape_unknown(4);
-    if (b < 1 || b > 1 << 15)
-        return ppq_args_fail(a, "blocksize is %" PRId64 ", the legal range is [1, 32768]", b);
+    PPQ_TRY(ppq_args_block(a, &b));
     if (x->rank < 0)
         return PPQ_OK;
-    if (x->rank != 4)
-        return ppq_args_fail(a, "the input's rank is %d, expected 4", x->rank);
     if (x->dim[1] >= 0 && x->dim[1] % (b * b))
         return ppq_args_fail(a, "%" PRId64 " channels are not divisible by %" PRId64, x->dim[1],
                              b * b);
     out->dim[0] = x->dim[0];
-    out->dim[1] = x->dim[1] >= 0 ? x->dim[1] / (b * b) : b == 1 ? x->dim[1] : PPQ_DIM_UNKNOWN;
+    out->dim[1] = ppq_dim_div(x->dim[1], b * b);
     out->dim[2] = ppq_dim_mul(x->dim[2], b);
     out->dim[3] = ppq_dim_mul(x->dim[3], b);
     return PPQ_OK;
@@ -30,23 +26,17 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
-    static const char *const modes[] = { "DCR", "CRD", NULL };
-    const ppq_args a = ppq_args_infer(c);
-    int mode;
-    PPQ_TRY(ppq_args_choice(&a, "mode", modes, &mode));
-    return ppq_infer_plan(c, plan);
+    return ppq_infer_block(c, plan);
 }
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     const ppq_tensor *x = c->in[0];
     ppq_shape out;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, x->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     const int64_t b = ppq_op_attr_int(c->op, "blocksize", 0);
     const int64_t h = x->shape.dim[2], w = x->shape.dim[3], plane = h * w, depth = out.dim[1];
-    const bool crd = ppq_op_attr_is(c->op, "mode", "CRD");
+    const bool crd = ppq_block_is_crd(c->op);
     const int64_t step = crd ? plane : depth * plane; // from one column of the block to the next
     const int64_t dim[] = { out.dim[0], depth, h, b, w, b };
     const int64_t stride[] = {

@@ -40,11 +40,9 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     const ppq_tensor *x = c->in[0];
     ppq_shape out;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, x->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     int64_t stride[PPQ_MAX_RANK];
     ppq_broadcast_strides(&x->shape, &out, stride);
     ppq_copy_dense(ppq_tensor_data(&c->out[0]), ppq_tensor_data(x), stride, out.dim, out.rank,

@@ -19,15 +19,7 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
     return PPQ_OK;
 }
 
-static ppq_status infer(ppq_infer_ctx *c)
-{
-    return ppq_infer_plan(c, plan);
-}
-
-static ppq_status forward(ppq_kernel_ctx *c)
-{
-    return ppq_run_copy_plan(c, plan);
-}
+COPY_PLAN(plan)
 
 const ppq_op_def ppq_op_flatten = {
     .type = "Flatten",

@@ -15,9 +15,7 @@ static ppq_status plan(const ppq_args *a, int *axis, ppq_shape *out)
         PPQ_TRY(ppq_args_axis(a, ppq_op_attr_int(ppq_args_op(a), "axis", 0), x->rank, axis));
     if (x->rank < 0 || idx->rank < 0)
         return PPQ_OK;
-    if (x->rank + idx->rank - 1 > PPQ_MAX_RANK)
-        return ppq_args_fail(a, "the output would have %d dimensions, at most %d are supported",
-                             x->rank + idx->rank - 1, PPQ_MAX_RANK);
+    PPQ_TRY(ppq_args_out_rank(a, x->rank + idx->rank - 1));
     out->rank = 0;
     for (int i = 0; i < *axis; i++)
         out->dim[out->rank++] = x->dim[i];
@@ -30,11 +28,7 @@ static ppq_status plan(const ppq_args *a, int *axis, ppq_shape *out)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
-    const ppq_args a = ppq_args_infer(c);
-    ppq_shape out;
-    int axis;
-    PPQ_TRY(plan(&a, &axis, &out));
-    return ppq_infer_out(c, 0, c->in_dtype[0], &out);
+    return ppq_infer_axis_plan(c, 0, plan);
 }
 
 static ppq_status run(ppq_kernel_ctx *c)

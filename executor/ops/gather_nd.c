@@ -25,9 +25,7 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
     if (depth < 0)
         return PPQ_OK;
     const int rest = x->rank - (int) batch - (int) depth;
-    if (idx->rank - 1 + rest > PPQ_MAX_RANK)
-        return ppq_args_fail(a, "the output would have %d dimensions, at most %d are supported",
-                             idx->rank - 1 + rest, PPQ_MAX_RANK);
+    PPQ_TRY(ppq_args_out_rank(a, idx->rank - 1 + rest));
     out->rank = 0;
     for (int i = 0; i < idx->rank - 1; i++) {
         if (i < batch && !ppq_dim_merge(idx->dim[i], x->dim[i], &out->dim[i]))
@@ -50,11 +48,9 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     ppq_shape out;
     ppq_places p;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, c->in[0]->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     if (ppq_shape_numel(&out) == 0)
         return PPQ_OK;
     PPQ_TRY(ppq_places_slices(c, (int) ppq_op_attr_int(c->op, "batch_dims", 0), &p));

@@ -31,6 +31,16 @@ ppq_status ppq_run_moved(ppq_kernel_ctx *c, int slot, ppq_status (*run)(ppq_kern
 // out[0] = in[0]'s elements under the shape `s`.
 ppq_status ppq_run_copy(ppq_kernel_ctx *c, const ppq_shape *s);
 ppq_status ppq_run_copy_plan(ppq_kernel_ctx *c, ppq_plan plan);
+// Defines `infer` and `forward` of an operator that does no more, and finds the shape by `plan`.
+#define COPY_PLAN(plan)                          \
+    static ppq_status infer(ppq_infer_ctx *c)    \
+    {                                            \
+        return ppq_infer_plan(c, plan);          \
+    }                                            \
+    static ppq_status forward(ppq_kernel_ctx *c) \
+    {                                            \
+        return ppq_run_copy_plan(c, plan);       \
+    }
 // Output i, a string tensor whose elements point anywhere, gets them into its own buffer.
 ppq_status ppq_run_own_strings(ppq_kernel_ctx *c, int i);
 

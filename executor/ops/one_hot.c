@@ -20,9 +20,7 @@ static ppq_status plan(const ppq_args *a, int *axis, ppq_shape *out)
         return ppq_args_fail(a, "depth is not a size");
     if (x->rank < 0)
         return PPQ_OK;
-    if (x->rank + 1 > PPQ_MAX_RANK)
-        return ppq_args_fail(a, "the output would have %d dimensions, at most %d are supported",
-                             x->rank + 1, PPQ_MAX_RANK);
+    PPQ_TRY(ppq_args_out_rank(a, x->rank + 1));
     PPQ_TRY(ppq_args_axis(a, ppq_op_attr_int(ppq_args_op(a), "axis", -1), x->rank + 1, axis));
     out->rank = x->rank + 1;
     for (int i = 0, k = 0; i < out->rank; i++)
@@ -32,11 +30,7 @@ static ppq_status plan(const ppq_args *a, int *axis, ppq_shape *out)
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
-    const ppq_args a = ppq_args_infer(c);
-    ppq_shape out;
-    int axis;
-    PPQ_TRY(plan(&a, &axis, &out));
-    return ppq_infer_out(c, 0, c->in_dtype[2], &out);
+    return ppq_infer_axis_plan(c, 2, plan);
 }
 
 static ppq_status run(ppq_kernel_ctx *c)

@@ -35,11 +35,9 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_args a = ppq_args_run(c);
     const ppq_tensor *x = c->in[0];
     ppq_shape out;
-    PPQ_TRY(plan(&a, &out));
-    PPQ_TRY(ppq_run_out(c, 0, x->dtype, &out));
+    PPQ_TRY(ppq_run_plan(c, plan, &out));
     const int batch = (int) ppq_op_attr_int(c->op, "batch_axis", 1), time = 1 - batch;
     const int64_t n_time = out.dim[time], slice = ppq_dims_product(&out, 2, out.rank);
     const size_t bytes = (size_t) slice * ppq_dtype_size(x->dtype);

@@ -14,9 +14,7 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
     if (x->rank < 0 || n < 0)
         return PPQ_OK;
     const int rank = x->rank + (int) n;
-    if (rank > PPQ_MAX_RANK)
-        return ppq_args_fail(a, "the output would have %d dimensions, at most %d are supported",
-                             rank, PPQ_MAX_RANK);
+    PPQ_TRY(ppq_args_out_rank(a, rank));
     uint32_t one = 0;
     PPQ_TRY(ppq_args_axes(a, axes, n, rank, &one));
     out->rank = rank;
@@ -25,15 +23,7 @@ static ppq_status plan(const ppq_args *a, ppq_shape *out)
     return PPQ_OK;
 }
 
-static ppq_status infer(ppq_infer_ctx *c)
-{
-    return ppq_infer_plan(c, plan);
-}
-
-static ppq_status forward(ppq_kernel_ctx *c)
-{
-    return ppq_run_copy_plan(c, plan);
-}
+COPY_PLAN(plan)
 
 const ppq_op_def ppq_op_unsqueeze = {
     .type = "Unsqueeze",
