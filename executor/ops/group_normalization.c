@@ -1,7 +1,4 @@
-#include <math.h>
-
 #include "executor/ops/norm.h"
-#include "executor/ops/window.h"
 
 // Y = (X - mean) / sqrt(var + epsilon) * scale + bias, with the statistics of each group of
 // channels of each sample. Before opset 21 scale and bias are per group, from then on per channel.
@@ -27,29 +24,7 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_real *r = ppq_real_of(c);
-    if (!r)
-        return PPQ_ERR_UNSUPPORTED;
-    const ppq_shape *s = &c->in[0]->shape;
-    if (ppq_shape_numel(s) == 0)
-        return PPQ_OK;
-    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
-    const int64_t groups = ppq_op_attr_int(c->op, "num_groups", 1);
-    const int64_t per_group = s->dim[1] / groups, size = ppq_product(s->rank - 2, s->dim + 2);
-    for (int64_t i = 0; i < s->dim[0] * groups; i++) {
-        double mean, variance;
-        ppq_moments(r, ppq_at(r, c->in[0], i * per_group * size), per_group * size, &mean,
-                    &variance);
-        for (int64_t k = 0; k < per_group; k++) {
-            const int64_t plane = i * per_group + k, ch = plane % s->dim[1];
-            const int64_t param = c->opset < 21 ? i % groups : ch;
-            const double scale = r->load(ppq_tensor_data(c->in[1]), param) / sqrt(variance + eps);
-            const double shift = r->load(ppq_tensor_data(c->in[2]), param) - mean * scale;
-            r->affine(ppq_at(r, &c->out[0], plane * size), ppq_at(r, c->in[0], plane * size), size,
-                      scale, shift);
-        }
-    }
-    return PPQ_OK;
+    return ppq_run_group_norm(c, ppq_op_attr_int(c->op, "num_groups", 1), c->opset < 21);
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)

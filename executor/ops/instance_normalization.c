@@ -19,24 +19,7 @@ static ppq_status infer(ppq_infer_ctx *c)
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_real *r = ppq_real_of(c);
-    if (!r)
-        return PPQ_ERR_UNSUPPORTED;
-    const ppq_shape *s = &c->in[0]->shape;
-    if (ppq_shape_numel(s) == 0)
-        return PPQ_OK;
-    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
-    const int64_t size = ppq_product(s->rank - 2, s->dim + 2);
-    for (int64_t i = 0; i < s->dim[0] * s->dim[1]; i++) {
-        const void *x = ppq_at(r, c->in[0], i * size);
-        double mean, variance;
-        ppq_moments(r, x, size, &mean, &variance);
-        const int64_t ch = i % s->dim[1];
-        const double scale = r->load(ppq_tensor_data(c->in[1]), ch) / sqrt(variance + eps);
-        const double shift = r->load(ppq_tensor_data(c->in[2]), ch) - mean * scale;
-        r->affine(ppq_at(r, &c->out[0], i * size), x, size, scale, shift);
-    }
-    return PPQ_OK;
+    return ppq_run_group_norm(c, c->in[0]->shape.dim[1], true); // a group is one channel
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)

@@ -1,5 +1,7 @@
 #include "executor/ops/norm.h"
 
+#include <math.h>
+
 #include "executor/ops/window.h"
 
 ppq_status ppq_infer_vector(ppq_infer_ctx *c, int slot, int64_t n)
@@ -12,6 +14,30 @@ ppq_status ppq_infer_vector(ppq_infer_ctx *c, int slot, int64_t n)
     if (n >= 0 && s->dim[0] >= 0 && s->dim[0] != n)
         return ppq_infer_fail(c, "input %d has %lld values, expected %lld", slot,
                               (long long) s->dim[0], (long long) n);
+    return PPQ_OK;
+}
+
+ppq_status ppq_run_group_norm(ppq_kernel_ctx *c, int64_t groups, bool per_group)
+{
+    const ppq_real *r = ppq_real_of(c);
+    if (!r)
+        return PPQ_ERR_UNSUPPORTED;
+    const ppq_shape *s = &c->in[0]->shape;
+    if (ppq_shape_numel(s) == 0)
+        return PPQ_OK;
+    const double eps = (double) ppq_op_attr_float(c->op, "epsilon", 1e-5f);
+    const int64_t width = s->dim[1] / groups, size = ppq_product(s->rank - 2, s->dim + 2);
+    for (int64_t i = 0; i < s->dim[0] * groups; i++) {
+        double mean, variance;
+        ppq_moments(r, ppq_at(r, c->in[0], i * width * size), width * size, &mean, &variance);
+        for (int64_t plane = i * width; plane < (i + 1) * width; plane++) {
+            const int64_t param = per_group ? i % groups : plane % s->dim[1];
+            const double scale = r->load(ppq_tensor_data(c->in[1]), param) / sqrt(variance + eps);
+            const double shift = r->load(ppq_tensor_data(c->in[2]), param) - mean * scale;
+            r->affine(ppq_at(r, &c->out[0], plane * size), ppq_at(r, c->in[0], plane * size), size,
+                      scale, shift);
+        }
+    }
     return PPQ_OK;
 }
 

@@ -17,6 +17,10 @@ static inline void ppq_moments(const ppq_real *r, const void *x, int64_t n, doub
     *variance = n ? r->sum_sq(x, n, *mean) / (double) n : 0;
 }
 
+// Forward of GroupNormalization: every sample's channels in `groups` groups, with a scale (input 1)
+// and a bias (input 2) for each group or for each channel.
+ppq_status ppq_run_group_norm(ppq_kernel_ctx *c, int64_t groups, bool per_group);
+
 // The axis attribute, which must lie within rank `rank`.
 ppq_status ppq_infer_axis(ppq_infer_ctx *c, int64_t fallback, int rank);
 
@@ -43,6 +47,30 @@ ppq_status ppq_run_along_axis(ppq_kernel_ctx *c, int64_t fallback, const ppq_rea
 
 // The gradient of softmax, or of its logarithm, along the axis.
 ppq_status ppq_softmax_backward(ppq_backward_ctx *c, int64_t fallback, bool logarithm);
+// Defines `infer`, `forward` and `backward` of either; `row` is its member of ppq_real.
+#define SOFTMAX(row, logarithm)                                                \
+    static ppq_status infer(ppq_infer_ctx *c)                                  \
+    {                                                                          \
+        return ppq_infer_along_axis(c, -1);                                    \
+    }                                                                          \
+    static ppq_status run(ppq_kernel_ctx *c)                                   \
+    {                                                                          \
+        const ppq_real *r = ppq_real_of(c);                                    \
+        return r ? ppq_run_along_axis(c, -1, r, r->row) : PPQ_ERR_UNSUPPORTED; \
+    }                                                                          \
+    static ppq_status forward(ppq_kernel_ctx *c)                               \
+    {                                                                          \
+        return ppq_run_widened(c, run);                                        \
+    }                                                                          \
+    static ppq_status backward(ppq_backward_ctx *c)                            \
+    {                                                                          \
+        return ppq_softmax_backward(c, -1, logarithm);                         \
+    }
+#define SOFTMAX_DEF(op_type)                                                                     \
+    {                                                                                            \
+        .type = (op_type), .domain = "", .opset_min = 1, .in_min = 1, .in_max = 1, .out_min = 1, \
+        .out_max = 1, .infer = infer, .forward = forward, .backward = backward                   \
+    }
 // dx, the gradient of x, from dx, the gradient of the row (x - mean) / sqrt(variance + epsilon)
 // with mean and variance those of x; mean and inv = 1 / sqrt(...) as forward had them.
 void ppq_normalize_backward(const float *x, float *dx, int64_t n, double mean, double inv);

@@ -136,7 +136,7 @@ COMBINE(F64, double, double)
         combine_##id(p, how, ppq_tensor_data(c->in[2]), ppq_tensor_data(&c->out[0])); \
         return PPQ_OK;
 
-ppq_status ppq_run_scatter(ppq_kernel_ctx *c, const ppq_places *p)
+static ppq_status scatter(ppq_kernel_ctx *c, const ppq_places *p)
 {
     const ppq_args a = ppq_args_run(c);
     int how;
@@ -162,6 +162,13 @@ ppq_status ppq_run_scatter(ppq_kernel_ctx *c, const ppq_places *p)
         return ppq_kernel_fail(c, PPQ_ERR_UNSUPPORTED, "a reduction of %s is not supported",
                                ppq_dtype_name(c->in[0]->dtype));
     }
+}
+
+ppq_status ppq_run_scatter(ppq_kernel_ctx *c, ppq_places *take_places)
+{
+    const ppq_status st = scatter(c, take_places);
+    ppq_tensor_unref(&take_places->offsets);
+    return st;
 }
 
 ppq_status ppq_infer_scatter(ppq_infer_ctx *c)

@@ -17,9 +17,7 @@ static ppq_status run(ppq_kernel_ctx *c)
     int axis;
     PPQ_TRY(ppq_args_elements(&a, &axis));
     PPQ_TRY(ppq_places_elements(c, axis, &p));
-    const ppq_status st = ppq_run_scatter(c, &p);
-    ppq_tensor_unref(&p.offsets);
-    return st;
+    return ppq_run_scatter(c, &p);
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)
@@ -27,15 +25,4 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_scatter_typed(c, run);
 }
 
-const ppq_op_def ppq_op_scatter_elements = {
-    .type = "ScatterElements",
-    .domain = "",
-    .opset_min = 11,
-    .in_min = 3,
-    .in_max = 3,
-    .out_min = 1,
-    .out_max = 1,
-    .fp32_in = 0x2, // indices
-    .infer = infer,
-    .forward = forward,
-};
+const ppq_op_def ppq_op_scatter_elements = SCATTER_DEF("ScatterElements");

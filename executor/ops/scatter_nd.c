@@ -28,9 +28,7 @@ static ppq_status run(ppq_kernel_ctx *c)
     ppq_places p;
     PPQ_TRY(check(&a));
     PPQ_TRY(ppq_places_slices(c, 0, &p));
-    const ppq_status st = ppq_run_scatter(c, &p);
-    ppq_tensor_unref(&p.offsets);
-    return st;
+    return ppq_run_scatter(c, &p);
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)
@@ -38,15 +36,4 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_scatter_typed(c, run);
 }
 
-const ppq_op_def ppq_op_scatter_nd = {
-    .type = "ScatterND",
-    .domain = "",
-    .opset_min = 11,
-    .in_min = 3,
-    .in_max = 3,
-    .out_min = 1,
-    .out_max = 1,
-    .fp32_in = 0x2, // indices
-    .infer = infer,
-    .forward = forward,
-};
+const ppq_op_def ppq_op_scatter_nd = SCATTER_DEF("ScatterND");

@@ -2,36 +2,6 @@
 
 // Y = exp(X) / sum(exp(X)) along an axis.
 
-static ppq_status infer(ppq_infer_ctx *c)
-{
-    return ppq_infer_along_axis(c, -1);
-}
+SOFTMAX(softmax, false)
 
-static ppq_status run(ppq_kernel_ctx *c)
-{
-    const ppq_real *r = ppq_real_of(c);
-    return r ? ppq_run_along_axis(c, -1, r, r->softmax) : PPQ_ERR_UNSUPPORTED;
-}
-
-static ppq_status forward(ppq_kernel_ctx *c)
-{
-    return ppq_run_widened(c, run);
-}
-
-static ppq_status backward(ppq_backward_ctx *c)
-{
-    return ppq_softmax_backward(c, -1, false);
-}
-
-const ppq_op_def ppq_op_softmax = {
-    .type = "Softmax",
-    .domain = "",
-    .opset_min = 1,
-    .in_min = 1,
-    .in_max = 1,
-    .out_min = 1,
-    .out_max = 1,
-    .infer = infer,
-    .forward = forward,
-    .backward = backward,
-};
+const ppq_op_def ppq_op_softmax = SOFTMAX_DEF("Softmax");
