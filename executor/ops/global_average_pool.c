@@ -1,25 +1,16 @@
 #include "executor/ops/pool.h"
-#include "executor/ops/real.h"
 
 // Y = the mean of each channel of each sample.
 
-static ppq_status infer(ppq_infer_ctx *c)
+static double mean(const ppq_real *r, const void *x, int64_t n, const ppq_op *op)
 {
-    PPQ_TRY(ppq_infer_floats(c, 1, 1));
-    return ppq_global_pool_infer(c);
+    (void) op;
+    return r->sum(x, n, 1) / (double) n;
 }
 
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_real *r = ppq_real_of(c);
-    if (!r)
-        return PPQ_ERR_UNSUPPORTED;
-    int64_t planes, size;
-    ppq_global_pool_size(c->in[0], &planes, &size);
-    for (int64_t i = 0; i < planes; i++)
-        r->store(ppq_tensor_data(&c->out[0]), i,
-                 r->sum(ppq_at(r, c->in[0], i * size), size, 1) / (double) size);
-    return PPQ_OK;
+    return ppq_global_pool_run(c, mean);
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)
@@ -27,21 +18,16 @@ static ppq_status forward(ppq_kernel_ctx *c)
     return ppq_run_widened(c, run);
 }
 
+static void spread(const float *x, float *dx, int64_t n, float g)
+{
+    (void) x;
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = (float) ((double) g / (double) n);
+}
+
 static ppq_status backward(ppq_backward_ctx *c)
 {
-    ppq_kernel_ctx k;
-    bool idle;
-    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
-    if (idle)
-        return PPQ_OK;
-    const float *g = ppq_grad_out(c, 0);
-    float *dx = ppq_grad_in(c, 0);
-    int64_t planes, size;
-    ppq_global_pool_size(c->in[0], &planes, &size);
-    for (int64_t i = 0; i < planes; i++)
-        for (int64_t e = 0; e < size; e++)
-            dx[i * size + e] = (float) ((double) g[i] / (double) size);
-    return PPQ_OK;
+    return ppq_global_pool_backward(c, spread);
 }
 
 const ppq_op_def ppq_op_global_average_pool = {
@@ -53,7 +39,7 @@ const ppq_op_def ppq_op_global_average_pool = {
     .out_min = 1,
     .out_max = 1,
     .traits = PPQ_OP_POOL,
-    .infer = infer,
+    .infer = ppq_global_pool_infer,
     .forward = forward,
     .backward = backward,
 };

@@ -1,31 +1,26 @@
 #include <math.h>
 
 #include "executor/ops/pool.h"
-#include "executor/ops/real.h"
 
 // Y = the p-norm of each channel of each sample.
 
 static ppq_status infer(ppq_infer_ctx *c)
 {
-    PPQ_TRY(ppq_infer_floats(c, 1, 1));
     const int64_t p = ppq_op_attr_int(c->op, "p", 2);
     if (p < 1)
         return ppq_infer_fail(c, "p is %lld, expected 1 or more", (long long) p);
     return ppq_global_pool_infer(c);
 }
 
+static double norm(const ppq_real *r, const void *x, int64_t n, const ppq_op *op)
+{
+    const double p = (double) ppq_op_attr_int(op, "p", 2);
+    return pow(r->sum_pow(x, n, 1, p), 1 / p);
+}
+
 static ppq_status run(ppq_kernel_ctx *c)
 {
-    const ppq_real *r = ppq_real_of(c);
-    if (!r)
-        return PPQ_ERR_UNSUPPORTED;
-    const double p = (double) ppq_op_attr_int(c->op, "p", 2);
-    int64_t planes, size;
-    ppq_global_pool_size(c->in[0], &planes, &size);
-    for (int64_t i = 0; i < planes; i++)
-        r->store(ppq_tensor_data(&c->out[0]), i,
-                 pow(r->sum_pow(ppq_at(r, c->in[0], i * size), size, 1, p), 1 / p));
-    return PPQ_OK;
+    return ppq_global_pool_run(c, norm);
 }
 
 static ppq_status forward(ppq_kernel_ctx *c)

@@ -1,6 +1,7 @@
 #include "executor/ops/integer.h"
 
 #include "core/quantfn.h"
+#include "executor/ops/real.h"
 
 static bool is_byte(ppq_dtype dt)
 {
@@ -66,6 +67,28 @@ ppq_status ppq_minus_zero(ppq_kernel_ctx *c, const ppq_tensor *x, const ppq_tens
     for (int64_t i = 0; i < n; i++)
         dst[i] = byte_at(x, i) - (zero ? byte_at(zero, i / inner % n_zero) : 0);
     return PPQ_OK;
+}
+
+ppq_status ppq_infer_integers(ppq_infer_ctx *c, int64_t n_zero_0, int64_t n_zero_1)
+{
+    PPQ_TRY(ppq_infer_present(c, 2));
+    PPQ_TRY(ppq_infer_stored(c, 0, 2));
+    PPQ_TRY(ppq_infer_stored(c, 1, 3));
+    PPQ_TRY(ppq_infer_one_or(c, 2, n_zero_0));
+    PPQ_TRY(ppq_infer_one_or(c, 3, n_zero_1));
+    c->out_dtype[0] = PPQ_DT_I32;
+    return PPQ_OK;
+}
+
+ppq_status ppq_run_integers(ppq_kernel_ctx *c, int64_t inner_0, int64_t inner_1, ppq_tensor out[2])
+{
+    const ppq_tensor *zero_0 = c->op->n_in > 2 ? c->in[2] : NULL;
+    const ppq_tensor *zero_1 = c->op->n_in > 3 ? c->in[3] : NULL;
+    PPQ_TRY(ppq_minus_zero(c, c->in[0], zero_0, inner_0, &out[0]));
+    const ppq_status st = ppq_minus_zero(c, c->in[1], zero_1, inner_1, &out[1]);
+    if (st != PPQ_OK)
+        ppq_tensor_unref(&out[0]);
+    return st;
 }
 
 ppq_status ppq_requantize(ppq_kernel_ctx *c, const int32_t *acc, ppq_scales a, ppq_scales b,

@@ -18,6 +18,12 @@ ppq_status ppq_infer_scales(ppq_infer_ctx *c, int zero, const int *s, int n, boo
 ppq_status ppq_minus_zero(ppq_kernel_ctx *c, const ppq_tensor *x, const ppq_tensor *zero,
                           int64_t inner, ppq_tensor *out);
 
+// ConvInteger and MatMulInteger: operands 0 and 1, their zero points 2 and 3, of which there may be
+// as many as said (negative: not known). The output is int32.
+ppq_status ppq_infer_integers(ppq_infer_ctx *c, int64_t n_zero_0, int64_t n_zero_1);
+// Both operands minus their zero points, as above; the caller unrefs them.
+ppq_status ppq_run_integers(ppq_kernel_ctx *c, int64_t inner_0, int64_t inner_1, ppq_tensor out[2]);
+
 // One scale per row, per column, or one: element [i / inner % n].
 typedef struct ppq_scales {
     const float *v;

@@ -27,6 +27,7 @@ ppq_status ppq_pool_infer(ppq_infer_ctx *c)
 
 ppq_status ppq_global_pool_infer(ppq_infer_ctx *c)
 {
+    PPQ_TRY(ppq_infer_floats(c, 1, 1));
     c->out_dtype[0] = c->in_dtype[0];
     if (c->in_shape[0].rank < 0)
         return PPQ_OK;
@@ -37,10 +38,39 @@ ppq_status ppq_global_pool_infer(ppq_infer_ctx *c)
     return PPQ_OK;
 }
 
-void ppq_global_pool_size(const ppq_tensor *x, int64_t *planes, int64_t *size)
+// The number of planes, and of elements in one.
+static void global_size(const ppq_shape *x, int64_t *planes, int64_t *size)
 {
-    *planes = x->shape.dim[0] * x->shape.dim[1];
-    *size = ppq_product(x->shape.rank - 2, x->shape.dim + 2);
+    *planes = x->dim[0] * x->dim[1];
+    *size = ppq_product(x->rank - 2, x->dim + 2);
+}
+
+ppq_status ppq_global_pool_run(ppq_kernel_ctx *c, ppq_global_pool_fn reduce)
+{
+    const ppq_real *r = ppq_real_of(c);
+    if (!r)
+        return PPQ_ERR_UNSUPPORTED;
+    int64_t planes, size;
+    global_size(&c->in[0]->shape, &planes, &size);
+    for (int64_t i = 0; i < planes; i++)
+        r->store(ppq_tensor_data(&c->out[0]), i,
+                 reduce(r, ppq_at(r, c->in[0], i * size), size, c->op));
+    return PPQ_OK;
+}
+
+ppq_status ppq_global_pool_backward(ppq_backward_ctx *c, ppq_global_pool_spread spread)
+{
+    ppq_kernel_ctx k;
+    bool idle;
+    PPQ_TRY(ppq_backward_begin(c, &k, &idle));
+    if (idle)
+        return PPQ_OK;
+    int64_t planes, size;
+    global_size(&c->in[0]->shape, &planes, &size);
+    for (int64_t i = 0; i < planes; i++)
+        spread(ppq_f32(c->in[0]) + i * size, ppq_grad_in(c, 0) + i * size, size,
+               ppq_grad_out(c, 0)[i]);
+    return PPQ_OK;
 }
 
 // Window positions of dimension `d` that do not lie behind the padding.

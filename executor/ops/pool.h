@@ -2,6 +2,7 @@
 #define PPQ_EXECUTOR_OPS_POOL_H
 
 #include "executor/ops/backward.h"
+#include "executor/ops/real.h"
 #include "executor/ops/window.h"
 
 // Pools over a sliding window: everything but what happens inside one window.
@@ -29,9 +30,13 @@ typedef void (*ppq_pool_spread)(const ppq_pool_view *v, const float *x, float *d
                                 const void *user);
 ppq_status ppq_pool_backward(ppq_backward_ctx *c, ppq_pool_spread spread, const void *user);
 
-// N x C x 1 x ... x 1.
+// Pools over everything: N x C x 1 x ... x 1, floats.
 ppq_status ppq_global_pool_infer(ppq_infer_ctx *c);
-// The number of planes, and of elements in one.
-void ppq_global_pool_size(const ppq_tensor *x, int64_t *planes, int64_t *size);
+// What becomes of a plane of n elements.
+typedef double (*ppq_global_pool_fn)(const ppq_real *r, const void *x, int64_t n, const ppq_op *op);
+ppq_status ppq_global_pool_run(ppq_kernel_ctx *c, ppq_global_pool_fn reduce);
+// Hands g, the gradient of what became of plane x, to dx, the gradient of the plane: zeros as yet.
+typedef void (*ppq_global_pool_spread)(const float *x, float *dx, int64_t n, float g);
+ppq_status ppq_global_pool_backward(ppq_backward_ctx *c, ppq_global_pool_spread spread);
 
 #endif
