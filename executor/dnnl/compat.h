@@ -197,4 +197,13 @@ PPQ_NODISCARD ppq_status ppq_dnnl_call_set(ppq_dnnl_call *call, int arg, void *d
 PPQ_NODISCARD ppq_status ppq_dnnl_call_run(ppq_dnnl_call *call); // done when it returns
 void ppq_dnnl_call_destroy(ppq_dnnl_call *call);                 // NULL is fine
 
+typedef struct ppq_dnnl_bind {
+    int arg;
+    const void *data; // the destination too; NULL: left out
+} ppq_dnnl_bind;
+
+// One execution on the bound arguments; `scratch` may be NULL when none is needed.
+PPQ_NODISCARD ppq_status ppq_dnnl_exec(const ppq_dnnl_op *op, const ppq_dnnl_bind *bind, int n,
+                                       void *scratch);
+
 #endif

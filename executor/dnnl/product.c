@@ -145,20 +145,6 @@ typedef struct job {
     ppq_status *status;     // of every worker
 } job;
 
-static ppq_status run_op(const ppq_dnnl_op *op, const ppq_dnnl_bind *bind, int n)
-{
-    ppq_dnnl_call *call;
-    PPQ_TRY(ppq_dnnl_call_create(op, &call));
-    ppq_status st = PPQ_OK;
-    for (int i = 0; st == PPQ_OK && i < n; i++)
-        if (bind[i].data)
-            st = ppq_dnnl_call_set(call, bind[i].arg, (void *) (uintptr_t) bind[i].data);
-    if (st == PPQ_OK)
-        st = ppq_dnnl_call_run(call);
-    ppq_dnnl_call_destroy(call);
-    return st;
-}
-
 // Tile i: batch, rows, columns.
 static void run_tile(void *user, int64_t i, int worker)
 {
@@ -182,9 +168,9 @@ static void run_tile(void *user, int64_t i, int worker)
         { PPQ_DNNL_WEIGHTS, right },
         { PPQ_DNNL_DST, j->dst + b * s->m * s->n + row * p->tile_m * s->n + col * p->tile_n },
         { PPQ_DNNL_BIAS, j->bias ? j->bias + col * p->tile_n : NULL },
-        { PPQ_DNNL_SCRATCH, p->scratch ? j->scratch + (size_t) worker * p->scratch : NULL },
     };
-    const ppq_status st = run_op(p->op[last_row][last_col], bind, PPQ_COUNT(bind));
+    unsigned char *scratch = p->scratch ? j->scratch + (size_t) worker * p->scratch : NULL;
+    const ppq_status st = ppq_dnnl_exec(p->op[last_row][last_col], bind, PPQ_COUNT(bind), scratch);
     if (st != PPQ_OK)
         j->status[worker] = st;
 }

@@ -7,15 +7,7 @@ ppq_status ppq_dnnl_forward(ppq_kernel_ctx *c, const ppq_dnnl_op *op, const ppq_
     const size_t bytes = ppq_dnnl_scratch_bytes(op);
     if (bytes)
         PPQ_TRY(ppq_kernel_temp(c, bytes, &scratch));
-    ppq_dnnl_call *call = NULL;
-    ppq_status st = ppq_dnnl_call_create(op, &call);
-    for (int i = 0; st == PPQ_OK && i < n; i++)
-        st = ppq_dnnl_call_set(call, bind[i].arg, (void *) (uintptr_t) bind[i].data);
-    if (st == PPQ_OK && bytes)
-        st = ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, ppq_tensor_data(&scratch));
-    if (st == PPQ_OK)
-        st = ppq_dnnl_call_run(call);
-    ppq_dnnl_call_destroy(call);
+    const ppq_status st = ppq_dnnl_exec(op, bind, n, bytes ? ppq_tensor_data(&scratch) : NULL);
     ppq_tensor_unref(&scratch);
     if (st != PPQ_OK)
         return ppq_kernel_fail(c, st, "oneDNN's %s failed", ppq_dnnl_impl(op));

@@ -7,11 +7,6 @@
 
 // What the kernels share.
 
-typedef struct ppq_dnnl_bind {
-    int arg;
-    const void *data; // the destination too
-} ppq_dnnl_bind;
-
 // Runs `op` on the bound arguments, with scratch memory from the pool.
 ppq_status ppq_dnnl_forward(ppq_kernel_ctx *c, const ppq_dnnl_op *op, const ppq_dnnl_bind *bind,
                             int n);

@@ -113,24 +113,35 @@ void ppq_dnnl_call_destroy(ppq_dnnl_call *call)
     free(call);
 }
 
-static ppq_status run_reorder(const ppq_dnnl_op *op, void *src, void *dst)
+ppq_status ppq_dnnl_exec(const ppq_dnnl_op *op, const ppq_dnnl_bind *bind, int n, void *scratch)
 {
-    ppq_tensor scratch = { 0 };
-    const size_t bytes = ppq_dnnl_scratch_bytes(op);
-    const ppq_shape s = ppq_shape_1d((int64_t) bytes);
     ppq_dnnl_call *call;
     PPQ_TRY(ppq_dnnl_call_create(op, &call));
-    ppq_status st = ppq_dnnl_call_set(call, PPQ_DNNL_SRC, src);
-    if (st == PPQ_OK)
-        st = ppq_dnnl_call_set(call, PPQ_DNNL_DST, dst);
-    // Weights that carry compensations need scratch, and 2.x does not check that it is there.
-    if (st == PPQ_OK && bytes)
-        st = ppq_tensor_alloc(&scratch, PPQ_DT_U8, &s);
-    if (st == PPQ_OK && bytes)
-        st = ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, ppq_tensor_data(&scratch));
+    ppq_status st = PPQ_OK;
+    for (int i = 0; st == PPQ_OK && i < n; i++)
+        if (bind[i].data)
+            st = ppq_dnnl_call_set(call, bind[i].arg, (void *) (uintptr_t) bind[i].data);
+    if (st == PPQ_OK && scratch)
+        st = ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, scratch);
     if (st == PPQ_OK)
         st = ppq_dnnl_call_run(call);
     ppq_dnnl_call_destroy(call);
+    return st;
+}
+
+// ---- packing -------------------------------------------------------------------------------
+
+static ppq_status run_reorder(const ppq_dnnl_op *op, const void *src, const void *dst)
+{
+    const ppq_dnnl_bind bind[] = { { PPQ_DNNL_SRC, src }, { PPQ_DNNL_DST, dst } };
+    const size_t bytes = ppq_dnnl_scratch_bytes(op);
+    if (!bytes)
+        return ppq_dnnl_exec(op, bind, PPQ_COUNT(bind), NULL);
+    // Weights that carry compensations need scratch, and 2.x does not check that it is there.
+    const ppq_shape s = ppq_shape_1d((int64_t) bytes);
+    ppq_tensor scratch;
+    PPQ_TRY(ppq_tensor_alloc(&scratch, PPQ_DT_U8, &s));
+    const ppq_status st = ppq_dnnl_exec(op, bind, PPQ_COUNT(bind), ppq_tensor_data(&scratch));
     ppq_tensor_unref(&scratch);
     return st;
 }
