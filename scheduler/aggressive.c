@@ -12,12 +12,6 @@ typedef struct query {
     const ppq_op_set *receivers, *quantized;
 } query;
 
-static bool generator(const void *ctx, const ppq_op *op)
-{
-    (void) ctx;
-    return ppq_op_is_soi_generator(op);
-}
-
 static bool forth_end(const void *ctx, const ppq_op *op)
 {
     const query *q = ctx;
@@ -47,7 +41,8 @@ static ppq_status dispatch(const ppq_graph *g, const bool *quantizable, ppq_plac
     const query q = { &receivers, &quantized };
     ppq_op_set soi = ppq_op_set_new(&t);
     ppq_op_set_union(&t, &soi, &receivers);
-    const ppq_op_set forth = ppq_trace_paths(&t, generator, ppq_step_value, forth_end, &q, PPQ_DOWN);
+    const ppq_op_set forth =
+        ppq_trace_paths(&t, ppq_pred_generator, ppq_step_value, forth_end, &q, PPQ_DOWN);
     const ppq_op_set back =
         ppq_trace_paths(&t, not_quantized, ppq_step_value_reverse, back_end, &q, PPQ_UP);
     ppq_op_set_union(&t, &soi, &forth);

@@ -13,24 +13,17 @@ static ppq_status dispatch(const ppq_graph *g, const bool *quantizable, ppq_plac
                            const char **reason, ppq_arena *scratch, ppq_diag *d)
 {
     (void) d;
-    static const ppq_region_policy policy = { ppq_pred_computing, end, ppq_step_value, true };
+    static const ppq_region_policy policy = {
+        .quant_start = ppq_pred_computing,
+        .quant_end = end,
+        .quant_relay = ppq_step_value,
+        .computing_ends_soi = true,
+        .why_quant = ppq_reason_computed,
+        .why_contested = ppq_reason_contested,
+        .why_outside = ppq_reason_unreached,
+    };
     const ppq_trace t = { g, quantizable, scratch };
-    const ppq_regions r = ppq_find_regions(&t, &policy);
-    for (size_t i = 0; i < g->n_ops; i++) {
-        if (r.soi.has[i] && !r.extended.has[i]) {
-            place[i] = PPQ_PLACE_SOI;
-            reason[i] = ppq_reason_soi;
-        } else if (r.quantizable.has[i]) {
-            place[i] = PPQ_PLACE_QUANT;
-            reason[i] = ppq_reason_computed;
-        } else {
-            place[i] = PPQ_PLACE_FP32;
-            reason[i] = !quantizable[i] ? ppq_reason_type
-                        : r.soi.has[i]  ? ppq_reason_contested
-                                        : ppq_reason_unreached;
-        }
-    }
-    ppq_follow_sources(&t, place, reason);
+    ppq_dispatch_regions(&t, &policy, place, reason);
     return PPQ_OK;
 }
 

@@ -5,8 +5,10 @@
 static ppq_status dispatch(const ppq_graph *g, const bool *quantizable, ppq_place *place,
                            const char **reason, ppq_arena *scratch, ppq_diag *d)
 {
-    static const ppq_region_policy policy = { ppq_pred_computing, ppq_pred_computing,
-                                              ppq_step_value, true };
+    static const ppq_region_policy policy = { .quant_start = ppq_pred_computing,
+                                              .quant_end = ppq_pred_computing,
+                                              .quant_relay = ppq_step_value,
+                                              .computing_ends_soi = true };
     const ppq_trace t = { g, quantizable, scratch };
     (void) d;
     const ppq_regions r = ppq_find_regions(&t, &policy);

@@ -18,22 +18,18 @@ static ppq_status dispatch(const ppq_graph *g, const bool *quantizable, ppq_plac
                            const char **reason, ppq_arena *scratch, ppq_diag *d)
 {
     (void) d;
-    static const ppq_region_policy policy = { is_conv, is_conv, through_quantizable, true };
+    static const char outside[] = "not between convolutions";
+    static const ppq_region_policy policy = {
+        .quant_start = is_conv,
+        .quant_end = is_conv,
+        .quant_relay = through_quantizable,
+        .computing_ends_soi = true,
+        .why_quant = "a convolution, or between convolutions",
+        .why_contested = outside,
+        .why_outside = outside,
+    };
     const ppq_trace t = { g, quantizable, scratch };
-    const ppq_regions r = ppq_find_regions(&t, &policy);
-    for (size_t i = 0; i < g->n_ops; i++) {
-        if (r.soi.has[i] && !r.extended.has[i]) {
-            place[i] = PPQ_PLACE_SOI;
-            reason[i] = ppq_reason_soi;
-        } else if (r.quantizable.has[i]) {
-            place[i] = PPQ_PLACE_QUANT;
-            reason[i] = "a convolution, or between convolutions";
-        } else {
-            place[i] = PPQ_PLACE_FP32;
-            reason[i] = quantizable[i] ? "not between convolutions" : ppq_reason_type;
-        }
-    }
-    ppq_follow_sources(&t, place, reason);
+    ppq_dispatch_regions(&t, &policy, place, reason);
     return PPQ_OK;
 }
 

@@ -13,10 +13,16 @@ typedef struct query {
     bool computing_ends;
 } query;
 
-bool ppq_pred_computing(const void *trace, const ppq_op *op)
+bool ppq_pred_computing(const void *ctx, const ppq_op *op)
 {
-    (void) trace;
+    (void) ctx;
     return ppq_op_has_trait(op, PPQ_OP_COMPUTE);
+}
+
+bool ppq_pred_generator(const void *ctx, const ppq_op *op)
+{
+    (void) ctx;
+    return ppq_op_is_soi_generator(op);
 }
 
 static bool extended_end(const void *trace, const ppq_op *op)
@@ -25,17 +31,17 @@ static bool extended_end(const void *trace, const ppq_op *op)
     return ppq_op_is_soi_source(op) || ppq_op_is_boundary(op);
 }
 
-static bool generator(const void *ctx, const ppq_op *op)
+// Where the search for shape ops ends in either direction.
+static bool leaves_soi(const query *q, const ppq_op *op)
 {
-    (void) ctx;
-    return ppq_op_is_soi_generator(op);
+    return q->quantizable->has[op->id] || ppq_op_is_boundary(op) ||
+           (q->computing_ends && ppq_op_has_trait(op, PPQ_OP_COMPUTE));
 }
 
 static bool soi_end(const void *ctx, const ppq_op *op)
 {
     const query *q = ctx;
-    return q->receivers->has[op->id] || q->quantizable->has[op->id] || ppq_op_is_boundary(op) ||
-           (q->computing_ends && ppq_op_has_trait(op, PPQ_OP_COMPUTE));
+    return q->receivers->has[op->id] || leaves_soi(q, op);
 }
 
 static bool soi_not_shape(const void *ctx, const ppq_op *op)
@@ -47,8 +53,7 @@ static bool soi_not_shape(const void *ctx, const ppq_op *op)
 static bool soi_back_end(const void *ctx, const ppq_op *op)
 {
     const query *q = ctx;
-    return q->soi->has[op->id] || q->quantizable->has[op->id] || ppq_op_is_boundary(op) ||
-           (q->computing_ends && ppq_op_has_trait(op, PPQ_OP_COMPUTE));
+    return q->soi->has[op->id] || leaves_soi(q, op);
 }
 
 static void drop_computed(const ppq_trace *t, ppq_op_set *s, const ppq_op_set *quantizable)
@@ -71,7 +76,8 @@ ppq_regions ppq_find_regions(const ppq_trace *t, const ppq_region_policy *p)
     r.extended = ppq_trace_paths(t, ppq_pred_computing, ppq_step_value, extended_end, t, PPQ_DOWN);
 
     const query q = { t, &receivers, &r.quantizable, &r.soi, p->computing_ends_soi };
-    ppq_op_set forth = ppq_trace_paths(t, generator, ppq_step_value, soi_end, &q, PPQ_DOWN);
+    ppq_op_set forth =
+        ppq_trace_paths(t, ppq_pred_generator, ppq_step_value, soi_end, &q, PPQ_DOWN);
     drop_computed(t, &forth, &r.quantizable);
     ppq_op_set_union(t, &r.soi, &forth);
     for (;;) {
@@ -81,6 +87,27 @@ ppq_regions ppq_find_regions(const ppq_trace *t, const ppq_region_policy *p)
         if (!ppq_op_set_union(t, &r.soi, &back))
             return r;
     }
+}
+
+void ppq_dispatch_regions(const ppq_trace *t, const ppq_region_policy *p, ppq_place *place,
+                          const char **reason)
+{
+    const ppq_regions r = ppq_find_regions(t, p);
+    for (size_t i = 0; i < t->g->n_ops; i++) {
+        if (r.soi.has[i] && !r.extended.has[i]) {
+            place[i] = PPQ_PLACE_SOI;
+            reason[i] = ppq_reason_soi;
+        } else if (r.quantizable.has[i]) {
+            place[i] = PPQ_PLACE_QUANT;
+            reason[i] = p->why_quant;
+        } else {
+            place[i] = PPQ_PLACE_FP32;
+            reason[i] = !t->quantizable[i] ? ppq_reason_type
+                        : r.soi.has[i]     ? p->why_contested
+                                           : p->why_outside;
+        }
+    }
+    ppq_follow_sources(t, place, reason);
 }
 
 void ppq_follow_sources(const ppq_trace *t, ppq_place *place, const char **reason)

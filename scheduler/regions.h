@@ -17,17 +17,27 @@ typedef struct ppq_region_policy {
     ppq_op_pred quant_start, quant_end;
     ppq_step_pred quant_relay;
     bool computing_ends_soi; // searches for shape ops also end at computing ops
+    // Why ppq_dispatch_regions puts an op where it is: in the quantizable region, in it but for the
+    // shape or index it also makes, outside.
+    const char *why_quant, *why_contested, *why_outside;
 } ppq_region_policy;
 
 ppq_regions ppq_find_regions(const ppq_trace *t, const ppq_region_policy *p);
 
-bool ppq_pred_computing(const void *trace, const ppq_op *op);
+// A policy that goes by its regions alone: soi, if nothing computed extends to it, before
+// quantizable.
+void ppq_dispatch_regions(const ppq_trace *t, const ppq_region_policy *p, ppq_place *place,
+                          const char **reason);
+
+// For any context.
+bool ppq_pred_computing(const void *ctx, const ppq_op *op);
+bool ppq_pred_generator(const void *ctx, const ppq_op *op); // of shapes and indices
 
 // Last step of every policy: Shape, TopK, NonMaxSuppression and activations go where the op that
 // feeds them is.
 void ppq_follow_sources(const ppq_trace *t, ppq_place *place, const char **reason);
 
-extern const char ppq_reason_computed[], ppq_reason_soi[], ppq_reason_type[], ppq_reason_unreached[],
-    ppq_reason_contested[], ppq_reason_follows[];
+extern const char ppq_reason_computed[], ppq_reason_soi[], ppq_reason_type[],
+    ppq_reason_unreached[], ppq_reason_contested[], ppq_reason_follows[];
 
 #endif
