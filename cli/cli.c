@@ -33,7 +33,7 @@ static void interrupted(int sig)
     _exit(128 + sig);
 }
 
-static double now(void)
+double cli_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -51,7 +51,7 @@ void cli_init(cli *c)
     (void) mallopt(M_MMAP_THRESHOLD, 1 << 18);
 #endif
     c->at = 1;
-    c->started = now();
+    c->started = cli_now();
 }
 
 static void print_options(const cli_option *o)
@@ -72,6 +72,14 @@ static void print_help(const cli *c)
     printf("\ncommon:\n");
     print_options(cli_common);
     printf("\nexamples:\n%s", c->examples);
+}
+
+int cli_take_model(const cli *c, const char **model, const char *value)
+{
+    if (*model)
+        return cli_usage_error(c, "one model at a time: '%s' and '%s'", *model, value);
+    *model = value;
+    return CLI_OPTION;
 }
 
 int cli_usage_error(const cli *c, const char *fmt, ...)
@@ -230,7 +238,7 @@ static void progress(void *user, const char *phase, int64_t done, int64_t total)
     const bool terminal = isatty(2);
     if (c->quiet || c->progress == 2)
         return;
-    const double t = now();
+    const double t = cli_now();
     const bool last = done == total;
     if (c->shown > 0 && t - c->shown < (terminal ? 0.1 : 3.0) && !(last && terminal))
         return;

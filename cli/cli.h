@@ -46,6 +46,9 @@ int cli_next(cli *c, const cli_option **option, const char **value);
 int cli_parse(cli *c, int (*option)(void *user, const cli_option *o, const char *value),
               int (*argument)(void *user, const char *value), void *user);
 
+// The one model of a command that takes no more: CLI_OPTION, or CLI_ERROR after a message.
+int cli_take_model(const cli *c, const char **model, const char *value);
+
 int cli_usage_error(const cli *c, const char *fmt, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
@@ -58,5 +61,6 @@ void cli_progress_end(cli *c);
 // A ppq_text_fn that writes to stdout.
 void cli_print(void *user, const char *text, size_t n);
 void cli_print_list(const cli *c, ppq_kind kind);
+double cli_now(void); // seconds
 
 #endif

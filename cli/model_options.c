@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 const char *const cli_engine_names[] = { "engine", "simulate", "reference", NULL };
 
@@ -108,13 +107,6 @@ void cli_warn_of_saturation(const cli *c, const char *path, const ppq_net_info *
             "%s: warning: sums of %zu steps of '%s' could saturate on this CPU, the first '%s': "
             "--exact runs them in float, a model from ppq-quantize --weight-bits 7 is free of it\n",
             c->command, info->n_saturating, path, info->saturating ? info->saturating : "");
-}
-
-double cli_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
 static int by_value(const void *a, const void *b)

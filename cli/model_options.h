@@ -47,7 +47,6 @@ int cli_take_name(const cli *c, const cli_option *o, const char *value, const ch
 extern const char *const cli_engine_names[]; // by ppq_engine_kind
 // Says what to do about a plan whose 8-bit sums could saturate on this CPU.
 void cli_warn_of_saturation(const cli *c, const char *path, const ppq_net_info *info);
-double cli_now(void); // seconds
 // Sorts `v`; share 0.5 is the median.
 double cli_quantile(double *v, size_t n, double share);
 // Arrays of a net: new ones are empty; freeing frees their contents too.

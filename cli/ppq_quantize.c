@@ -222,10 +222,7 @@ static int take(void *user, const cli_option *o, const char *v)
 static int take_model(void *user, const char *v)
 {
     job *j = user;
-    if (j->model)
-        return cli_usage_error(&j->c, "one model at a time: '%s' and '%s'", j->model, v);
-    j->model = v;
-    return CLI_OPTION;
+    return cli_take_model(&j->c, &j->model, v);
 }
 
 // MODEL.onnx -> MODEL<suffix>; anything else gets it appended.
