@@ -62,16 +62,20 @@ static float quantize_narrow(float x, const ppq_qparam *p)
     return !(v > lo) ? lo : v > hi ? hi : v;
 }
 
+// The level of a value in the common case: float32, ties to even, NaN at the lower end.
+static inline float level(float x, float scale, float offset, float lo, float hi)
+{
+    float v = rintf(x / scale) + offset;
+    v = v > lo ? v : lo;
+    return v < hi ? v : hi;
+}
+
 PPQ_CLONES
 static void fake_quant_half_even(const float *restrict src, float *restrict dst, int64_t n,
                                  float scale, float offset, float lo, float hi)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float v = rintf(src[i] / scale) + offset;
-        v = v > lo ? v : lo;
-        v = v < hi ? v : hi;
-        dst[i] = (v - offset) * scale;
-    }
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = (level(src[i], scale, offset, lo, hi) - offset) * scale;
 }
 
 void ppq_fake_quant(const float *src, float *dst, int64_t n, const ppq_qparam *p)
@@ -99,12 +103,8 @@ PPQ_CLONES
 static void quantize_half_even(const float *restrict src, int32_t *restrict dst, int64_t n,
                                float scale, float offset, float lo, float hi)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float v = rintf(src[i] / scale) + offset;
-        v = v > lo ? v : lo;
-        v = v < hi ? v : hi;
-        dst[i] = (int32_t) v;
-    }
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = (int32_t) level(src[i], scale, offset, lo, hi);
 }
 
 void ppq_quantize_i32(const float *src, int32_t *dst, int64_t n, const ppq_qparam *p)
@@ -174,12 +174,8 @@ static void fake_quant_row(const float *restrict src, float *restrict dst, int64
                            const float *restrict scale, const float *restrict offset, float lo,
                            float hi)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float v = rintf(src[i] / scale[i]) + offset[i];
-        v = v > lo ? v : lo;
-        v = v < hi ? v : hi;
-        dst[i] = (v - offset[i]) * scale[i];
-    }
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = (level(src[i], scale[i], offset[i], lo, hi) - offset[i]) * scale[i];
 }
 
 PPQ_CLONES
@@ -187,12 +183,8 @@ static void quantize_row(const float *restrict src, int32_t *restrict dst, int64
                          const float *restrict scale, const float *restrict offset, float lo,
                          float hi)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float v = rintf(src[i] / scale[i]) + offset[i];
-        v = v > lo ? v : lo;
-        v = v < hi ? v : hi;
-        dst[i] = (int32_t) v;
-    }
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = (int32_t) level(src[i], scale[i], offset[i], lo, hi);
 }
 
 static bool in_rows(const ppq_tqc *t, const runs *r)

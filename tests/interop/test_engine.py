@@ -23,7 +23,8 @@ import onnx
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_ort as base  # reads the first four arguments
-from test_ort import IMAGE, SMALL, Net, check, command, cut_at_quantized, run_ours, run_theirs, snr, with_outputs
+from checks import check, command, finish, session
+from test_ort import IMAGE, SMALL, Net, cut_at_quantized, run_ours, run_theirs, snr, with_outputs
 
 BENCH = sys.argv[5]
 BYTES = (np.uint8, np.int8)
@@ -174,7 +175,7 @@ def zoo():
     for model in found:
         folder = os.path.dirname(model)
         files = sorted(glob.glob(os.path.join(folder, 'calib', '*.npy')))[:4]
-        x = base.session(model, False).get_inputs()[0].name
+        x = session(model, False).get_inputs()[0].name
         foreign_cases(os.path.basename(folder), model, [{x: np.load(f)} for f in files], False)
 
 
@@ -184,5 +185,4 @@ if __name__ == '__main__':
     else:
         own_nets()
         foreign_nets()
-    print(f'{base.passed} passed, {len(base.failures)} failed')
-    sys.exit(1 if base.failures else 0)
+    finish()

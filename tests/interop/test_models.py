@@ -8,33 +8,17 @@ bytes for any number of threads with oneDNN 2.x. From 3.2 on it lets their numbe
 """
 import glob
 import os
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
-import onnxruntime as ort
 
 import topologies
+from checks import check, command, finish, session
 
 RUN, ROOT = sys.argv[1:3]
 TYPES = {'tensor(float)': np.float32, 'tensor(int64)': np.int64, 'tensor(int32)': np.int32}
-SAME_SUMS = 'oneDNN 2.' in subprocess.run([RUN, '--version'], capture_output=True, text=True).stdout
-failures, passed = [], 0
-
-
-def check(ok, what):
-    global passed
-    passed += bool(ok)
-    if not ok:
-        failures.append(what)
-        print('FAIL', what, flush=True)
-
-
-def session(path):
-    o = ort.SessionOptions()
-    o.log_severity_level = 3
-    return ort.InferenceSession(path, o, providers=['CPUExecutionProvider'])
+SAME_SUMS = 'oneDNN 2.' in command(RUN, '--version')
 
 
 def ours(path, feeds, names, engine, threads):
@@ -44,9 +28,7 @@ def ours(path, feeds, names, engine, threads):
             f = os.path.join(d, f'{i}.in.npy')
             np.save(f, v)
             args += ['-i', f'{k}={f}']
-        r = subprocess.run(args, capture_output=True, text=True)
-        if r.returncode:
-            raise RuntimeError(f'ppq-run exits with {r.returncode}: {r.stderr[-300:]}')
+        command(*args)
         return [np.load(os.path.join(d, n.replace('/', '_').replace(':', '_') + '.npy')) for n in names]
 
 
@@ -61,7 +43,7 @@ def distance(want, got):
 
 
 def check_model(name, path, feeds):
-    s = session(path)
+    s = session(path, threads=0)
     names, want = [x.name for x in s.get_outputs()], s.run(None, feeds)
     for engine in ('engine', 'simulate'):
         one, two = (ours(path, feeds, names, engine, threads) for threads in (1, 2))
@@ -119,5 +101,4 @@ def run_topologies():
 
 if __name__ == '__main__':
     run_zoo() if sys.argv[3] == 'zoo' else run_topologies()
-    print(f'{passed} passed, {len(failures)} failed')
-    sys.exit(1 if failures else 0)
+    finish()

@@ -14,43 +14,16 @@ import collections
 import glob
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto as T, helper as h, numpy_helper as nh
 
+from checks import check, command, finish, session
+
 QUANTIZE, RUN, INSPECT, ROOT = sys.argv[1:5]
-failures, passed = [], 0
-
-
-def check(ok, what):
-    global passed
-    passed += bool(ok)
-    if not ok:
-        failures.append(what)
-        print('FAIL', what, flush=True)
-
-
-def command(*args):
-    r = subprocess.run(args, capture_output=True, text=True)
-    if r.returncode:
-        raise RuntimeError(f'{os.path.basename(args[0])} exits with {r.returncode}: {r.stderr[-400:]}')
-    return r.stdout
-
-
-def session(path, optimize, save=None):
-    o = ort.SessionOptions()
-    o.log_severity_level = 3
-    o.intra_op_num_threads = 1
-    o.graph_optimization_level = (ort.GraphOptimizationLevel.ORT_ENABLE_ALL if optimize
-                                  else ort.GraphOptimizationLevel.ORT_DISABLE_ALL)
-    if save:
-        o.optimized_model_filepath = save
-    return ort.InferenceSession(path, o, providers=['CPUExecutionProvider'])
 
 
 def snr(a, b):
@@ -68,7 +41,7 @@ INTEGER = {'QLinearConv', 'QGemm', 'QLinearMatMul', 'MatMulIntegerToFloat', 'QLi
 
 def optimised_types(path, scratch):
     out = os.path.join(scratch, 'optimised.onnx')
-    session(path, True, out)
+    session(path, save=out)
     types = collections.Counter(n.op_type for n in onnx.load(out).graph.node)
     return {k: v for k, v in types.items() if k in INTEGER}
 
@@ -419,5 +392,4 @@ if __name__ == '__main__':
     else:
         bundled_model()
         small_nets()
-    print(f'{passed} passed, {len(failures)} failed')
-    sys.exit(1 if failures else 0)
+    finish()

@@ -216,32 +216,35 @@ static void two_samples_each(set *s)
             SAME(first(s, i, k), (float) (10 * i + k));
 }
 
+// The folder with the samples' files of inputs a and b by these names.
+static void two_samples_in(set *s, const char *const a[2], const char *const b[2])
+{
+    for (int i = 0; i < 2; i++) {
+        sample(s, a[i], (float) (10 * i));
+        sample(s, b[i], (float) (10 * i + 1));
+    }
+    open_set(s, NULL);
+    add(s, s->f.dir);
+    two_samples_each(s);
+}
+
 START_TEST(inputs_in_sub_folders)
 {
+    static const char *const a[] = { "a/0.npy", "a/1.npy" }, *const b[] = { "b/0.npy", "b/1.npy" };
     set s = set_new(2);
     folder(&s.f, "a");
     folder(&s.f, "b");
-    sample(&s, "a/0.npy", 0);
-    sample(&s, "a/1.npy", 10);
-    sample(&s, "b/0.npy", 1);
-    sample(&s, "b/1.npy", 11);
-    open_set(&s, NULL);
-    add(&s, s.f.dir);
-    two_samples_each(&s);
+    two_samples_in(&s, a, b);
     set_end(&s);
 }
 END_TEST
 
 START_TEST(inputs_in_file_names)
 {
+    static const char *const a[] = { "0000.a.npy", "0001.a.npy" };
+    static const char *const b[] = { "0000.b.npy", "0001.b.npy" };
     set s = set_new(2);
-    sample(&s, "0000.a.npy", 0);
-    sample(&s, "0000.b.npy", 1);
-    sample(&s, "0001.a.npy", 10);
-    sample(&s, "0001.b.npy", 11);
-    open_set(&s, NULL);
-    add(&s, s.f.dir);
-    two_samples_each(&s);
+    two_samples_in(&s, a, b);
     set_end(&s);
 }
 END_TEST
