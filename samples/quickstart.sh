@@ -9,7 +9,9 @@ samples/install_deps.sh gcc libc6-dev meson ninja-build pkg-config libprotobuf-c
     libdnnl-dev libcjson-dev zlib1g-dev libjpeg-dev libpng-dev dataset-fashion-mnist
 
 build=${PPQ_BUILD:-build}
-[ -e "$build/build.ninja" ] || meson setup "$build" --buildtype=release >/dev/null
+if [ ! -e "$build/build.ninja" ]; then
+    log=$(meson setup "$build" --buildtype=release 2>&1) || { echo "$log"; exit 1; }
+fi
 ninja -C "$build" cli/ppq-quantize cli/ppq-eval cli/ppq-bench samples/fashion_mnist
 
 data=/usr/share/datasets/fashion-mnist

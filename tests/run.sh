@@ -39,7 +39,7 @@ suite() {
     log=$builds/$name.log
     if [ ! -e "$dir/build.ninja" ]; then
         # shellcheck disable=SC2086
-        CC=$compiler meson setup "$dir" -Dwerror=true $options >"$log" 2>&1 || { cat "$log"; return 1; }
+        CC=$compiler meson setup "$dir" -Dwerror=true -Dtests=enabled $options >"$log" 2>&1 || { cat "$log"; return 1; }
     fi
     ninja -C "$dir" >"$log" 2>&1 || { grep -E 'error|warning|FAILED' "$log" | head -40; return 1; }
     meson test -C "$dir" --no-rebuild --print-errorlogs "$@" >"$log" 2>&1 || true
