@@ -132,6 +132,14 @@ void ppq_json_int(ppq_json_writer *w, const char *key, int64_t value)
     ppq_buf_printf(w->out, "%lld", (long long) value);
 }
 
+static bool reads_back(double v, int digits, bool single, char *buf, size_t size)
+{
+    snprintf(buf, size, "%.*g", digits, v);
+    const double back = strtod(buf, NULL);
+    return single ? !((float) back < (float) v || (float) back > (float) v)
+                  : !(back < v || back > v);
+}
+
 // JSON has no infinities: they are written as null.
 static void number(ppq_json_writer *w, const char *key, double v, bool single)
 {
@@ -141,13 +149,12 @@ static void number(ppq_json_writer *w, const char *key, double v, bool single)
         ppq_buf_printf(w->out, "null");
         return;
     }
-    for (int digits = single ? 6 : 15; digits <= 17; digits++) {
-        snprintf(buf, sizeof(buf), "%.*g", digits, v);
-        const double back = strtod(buf, NULL);
-        if (single ? !((float) back < (float) v || (float) back > (float) v)
-                   : !(back < v || back > v))
-            break;
-    }
+    // The shortest, from where most end: nearly all of the digits that are always enough.
+    const int enough = single ? 9 : 17, least = enough - 3;
+    int digits = enough - 1;
+    while (digits >= least && reads_back(v, digits, single, buf, sizeof(buf)))
+        digits--;
+    snprintf(buf, sizeof(buf), "%.*g", digits + 1, v);
     ppq_buf_printf(w->out, "%s%s", buf, strpbrk(buf, ".e") ? "" : ".0");
 }
 
