@@ -12,6 +12,14 @@ static ppq_plane plane(uint32_t soi, uint32_t fp32, int slot)
     return soi & bit ? PPQ_PLANE_SOI : fp32 & bit ? PPQ_PLANE_FP32 : PPQ_PLANE_DATA;
 }
 
+bool ppq_op_selects(const ppq_op *op)
+{
+    if (ppq_op_has_trait(op, PPQ_OP_RESAMPLES))
+        return (!ppq_op_attr(op, "mode") || ppq_op_attr_is(op, "mode", "nearest")) &&
+               !ppq_op_attr_is(op, "coordinate_transformation_mode", "tf_crop_and_resize");
+    return ppq_op_has_trait(op, PPQ_OP_PASSIVE) && !ppq_op_has_trait(op, PPQ_OP_FILLS);
+}
+
 ppq_plane ppq_op_in_plane(const ppq_op *op, int slot)
 {
     return op->def ? plane(op->def->soi_in, op->def->fp32_in, slot) : PPQ_PLANE_DATA;

@@ -24,6 +24,8 @@ typedef enum ppq_trait {
     PPQ_OP_RANDOM = 1 << 9,      // never folded
     PPQ_OP_CHANNELS_LAST = 1 << 10, // forward itself accepts and yields channels-last tensors
     PPQ_OP_CONTAINERS = 1 << 11, // inputs may be sequences or optionals; others are given tensors
+    PPQ_OP_FILLS = 1 << 12,      // PASSIVE, but may bring in a value of its own (Pad)
+    PPQ_OP_RESAMPLES = 1 << 13,  // selects values when its `mode` is "nearest", else makes new ones
 } ppq_trait;
 
 // What a slot carries. DATA may be quantized, the others never.
@@ -138,6 +140,8 @@ static inline bool ppq_op_has_trait(const ppq_op *op, ppq_trait t)
 {
     return op->def && (op->def->traits & (uint32_t) t);
 }
+// Whether every element of the outputs is one of the inputs', also seen as the integers of a grid.
+bool ppq_op_selects(const ppq_op *op);
 // Planes of a slot; DATA for unknown ops.
 ppq_plane ppq_op_in_plane(const ppq_op *op, int slot);
 ppq_plane ppq_op_out_plane(const ppq_op *op, int slot);

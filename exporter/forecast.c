@@ -49,6 +49,8 @@ static const rule rules[] = {
 
 static const rule *rule_of(const ppq_op *op)
 {
+    if (ppq_op_has_trait(op, PPQ_OP_RESAMPLES) && !ppq_op_selects(op))
+        return NULL; // only nearest has a kernel for integers
     for (size_t i = 0; i < PPQ_COUNT(rules); i++)
         if (ppq_op_is(op, rules[i].type))
             return &rules[i];

@@ -403,11 +403,7 @@ static bool is_data(const ppq_op *op, int32_t k)
 // is another one when it is real.)
 static bool moves(const ppq_op *op)
 {
-    if (ppq_op_is(op, "Resize"))
-        return (!ppq_op_attr(op, "mode") || ppq_op_attr_is(op, "mode", "nearest")) &&
-               !ppq_op_attr_is(op, "coordinate_transformation_mode", "tf_crop_and_resize");
-    return ppq_op_is(op, "Concat") || (ppq_op_has_trait(op, PPQ_OP_PASSIVE) &&
-                                       !ppq_op_is(op, "Pad") && !ppq_op_is(op, "CenterCropPad"));
+    return ppq_op_is(op, "Concat") || ppq_op_selects(op);
 }
 
 // The grid that all integers which `op` reads are on. Constants are on that of the others.

@@ -80,13 +80,11 @@ static ppq_status fuse_gate(const ppq_pass_env *env, ppq_op *mul)
     return PPQ_OK;
 }
 
+// Nearest resizing selects values too, unless the platform aligns resizes its own way.
 static bool moves_values(const ppq_pass_env *env, const ppq_op *op)
 {
-    if (ppq_op_has_trait(op, PPQ_OP_PASSIVE))
-        return true;
-    // Nearest resizing selects values too, unless the platform aligns resizes its own way.
-    return env->platform->resize == PPQ_ALIGN_NONE && ppq_op_is(op, "Resize") &&
-           (!ppq_op_attr(op, "mode") || ppq_op_attr_is(op, "mode", "nearest"));
+    return ppq_op_has_trait(op, PPQ_OP_PASSIVE) ||
+           (env->platform->resize == PPQ_ALIGN_NONE && ppq_op_selects(op));
 }
 
 static ppq_status keep_parameters(const ppq_pass_env *env, ppq_op *op)

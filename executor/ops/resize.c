@@ -295,6 +295,7 @@ const ppq_op_def ppq_op_resize = {
     .in_max = 4,
     .out_min = 1,
     .out_max = 1,
+    .traits = PPQ_OP_RESAMPLES,
     .soi_in = 0xe, // roi, scales, sizes
     .infer = infer,
     .forward = forward,

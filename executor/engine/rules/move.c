@@ -3,23 +3,13 @@
 
 // Ops that only move or select values, between one grid on both sides: they run on the integers.
 
-static bool moves(const ppq_op *op)
-{
-    // A Pad may bring in a value of its own, a Resize may interpolate.
-    return ppq_op_has_trait(op, PPQ_OP_PASSIVE) && !ppq_op_is(op, "Pad") &&
-           !ppq_op_is(op, "CenterCropPad") && !ppq_op_is(op, "MaxPool") &&
-           !ppq_op_is(op, "GlobalMaxPool") &&
-           (!ppq_op_is(op, "Resize") || ppq_op_attr_is(op, "mode", "nearest") ||
-            !ppq_op_attr(op, "mode"));
-}
-
 static ppq_status lower(ppq_plan *p, const ppq_op *op)
 {
     const size_t ni = (size_t) (op->n_in + op->n_implicit) + 1, no = (size_t) op->n_out + 1;
     ppq_grid g, other;
     const ppq_op **q = ppq_new_n(p->arena, const ppq_op *, no);
     const ppq_var **to = ppq_new_n(p->arena, const ppq_var *, no);
-    if (!moves(op) || op->n_in < 1 || op->n_implicit || !ppq_grid_of_var(op->in[0], &g))
+    if (!ppq_op_selects(op) || op->n_in < 1 || op->n_implicit || !ppq_grid_of_var(op->in[0], &g))
         return PPQ_ERR_UNSUPPORTED;
     for (int32_t k = 0; k < op->n_out; k++) {
         q[k] = op->out[k] ? ppq_only_quantizer(p, op->out[k], &other) : NULL;
