@@ -16,6 +16,13 @@ void ppq_q8_binary_run(ppq_isa isa, const ppq_q8_binary *k, const void *a, int64
     ppq_q8_binary_loops_pick(isa)->rows[k->alg](k, &r);
 }
 
+void ppq_q8_binary_run_row(ppq_isa isa, const ppq_q8_binary *k, bool a_is_row, const float *row,
+                           const void *other, void *dst, int64_t n_rows, int64_t n_cols)
+{
+    const ppq_q8_binary_reals r = { row, other, dst, n_rows, n_cols };
+    ppq_q8_binary_loops_pick(isa)->reals[k->alg][a_is_row](k, &r);
+}
+
 // A function of one byte: its table is what it makes of all of them.
 void ppq_q8_binary_run_scalar(ppq_isa isa, const ppq_q8_binary *k, bool a_is_single, uint8_t single,
                               const void *other, void *dst, int64_t n)

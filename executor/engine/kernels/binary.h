@@ -25,6 +25,10 @@ typedef struct ppq_q8_binary {
 // stride is n_cols.
 void ppq_q8_binary_run(ppq_isa isa, const ppq_q8_binary *k, const void *a, int64_t a_stride,
                        const void *b, int64_t b_stride, void *dst, int64_t n_rows, int64_t n_cols);
+// One operand is a row of n_cols floats, the same for every row: b, or a when `a_is_row`. Its
+// format is not looked at. dst may be the other.
+void ppq_q8_binary_run_row(ppq_isa isa, const ppq_q8_binary *k, bool a_is_row, const float *row,
+                           const void *other, void *dst, int64_t n_rows, int64_t n_cols);
 // One operand is a single byte: b, or a when `a_is_single`. dst may be the other.
 void ppq_q8_binary_run_scalar(ppq_isa isa, const ppq_q8_binary *k, bool a_is_single, uint8_t single,
                               const void *other, void *dst, int64_t n);

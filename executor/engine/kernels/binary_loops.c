@@ -68,25 +68,79 @@ V_INLINE void all_rows(ppq_q8_alg alg, const ppq_q8_binary *k, const ppq_q8_bina
         each_row(alg, false, &f, r);
 }
 
-static void add_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)
+// ---- a row of floats ------------------------------------------------------------------------
+
+V_INLINE void one_real_block(ppq_q8_alg alg, bool a_is_row, bool flips, const formats *f,
+                             const float *row, const uint8_t *other, uint8_t *dst)
 {
-    all_rows(PPQ_Q8_ADD, k, r);
+    vf x[4];
+    v_dequantize(a_is_row ? &f->b : &f->a, flips, other, x);
+    for (int k = 0; k < 4; k++) {
+        const vf y = vf_load(row + k * V_LANES);
+        x[k] = a_is_row ? apply(alg, y, x[k]) : apply(alg, x[k], y);
+    }
+    v_quantize_store(&f->dst, x, dst);
 }
 
-static void sub_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)
+V_INLINE void one_real_row(ppq_q8_alg alg, bool a_is_row, bool flips, const formats *f,
+                           const float *row, const uint8_t *other, uint8_t *dst, int64_t n)
 {
-    all_rows(PPQ_Q8_SUB, k, r);
+    int64_t i = 0;
+    for (; i + V_BLOCK <= n; i += V_BLOCK)
+        one_real_block(alg, a_is_row, flips, f, row + i, other + i, dst + i);
+    if (i >= n)
+        return;
+    uint8_t x[V_BLOCK] = { 0 };
+    float y[V_BLOCK] = { 0 };
+    memcpy(x, other + i, (size_t) (n - i));
+    memcpy(y, row + i, (size_t) (n - i) * sizeof(*y));
+    one_real_block(alg, a_is_row, flips, f, y, x, x);
+    memcpy(dst + i, x, (size_t) (n - i));
 }
 
-static void mul_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)
+V_INLINE void all_reals(ppq_q8_alg alg, bool a_is_row, const ppq_q8_binary *k,
+                        const ppq_q8_binary_reals *r)
 {
-    all_rows(PPQ_Q8_MUL, k, r);
+    const ppq_q8_raw a = ppq_q8_to_raw(&k->a), b = ppq_q8_to_raw(&k->b);
+    const ppq_q8_raw dst = ppq_q8_to_raw(&k->dst);
+    const formats f = { v_q8_of(&a), v_q8_of(&b), v_q8_of(&dst) };
+    const ppq_q8_binary_reals copy = *r;
+    const bool flips = a_is_row ? b.flip : a.flip;
+    for (int64_t i = 0; i < copy.n_rows; i++) {
+        const uint8_t *other = copy.other + i * copy.n_cols;
+        uint8_t *to = copy.dst + i * copy.n_cols;
+        if (flips)
+            one_real_row(alg, a_is_row, true, &f, copy.row, other, to, copy.n_cols);
+        else
+            one_real_row(alg, a_is_row, false, &f, copy.row, other, to, copy.n_cols);
+    }
 }
 
-static void div_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)
-{
-    all_rows(PPQ_Q8_DIV, k, r);
-}
+// ---- one function of each -------------------------------------------------------------------
 
-const ppq_q8_binary_loops PPQ_LOOPS(ppq_q8_binary_loops) = { { add_rows, sub_rows, mul_rows,
-                                                               div_rows } };
+#define FUNCTIONS(name, alg)                                                           \
+    static void name##_rows(const ppq_q8_binary *k, const ppq_q8_binary_rows *r)       \
+    {                                                                                  \
+        all_rows(alg, k, r);                                                           \
+    }                                                                                  \
+    static void name##_real(const ppq_q8_binary *k, const ppq_q8_binary_reals *r)      \
+    {                                                                                  \
+        all_reals(alg, false, k, r);                                                   \
+    }                                                                                  \
+    static void name##_from_real(const ppq_q8_binary *k, const ppq_q8_binary_reals *r) \
+    {                                                                                  \
+        all_reals(alg, true, k, r);                                                    \
+    }
+
+FUNCTIONS(add, PPQ_Q8_ADD)
+FUNCTIONS(sub, PPQ_Q8_SUB)
+FUNCTIONS(mul, PPQ_Q8_MUL)
+FUNCTIONS(div, PPQ_Q8_DIV)
+
+const ppq_q8_binary_loops PPQ_LOOPS(ppq_q8_binary_loops) = {
+    .rows = { add_rows, sub_rows, mul_rows, div_rows },
+    .reals = { { add_real, add_from_real },
+               { sub_real, sub_from_real },
+               { mul_real, mul_from_real },
+               { div_real, div_from_real } },
+};

@@ -2,7 +2,8 @@
 
 #include "executor/engine/quant_view.h"
 
-// Add, Sub, Mul and Div of two tensors on integers, each on a grid of its own.
+// Add, Sub, Mul and Div on integers: of two tensors, each on a grid of its own, or of one and a
+// constant.
 
 typedef struct state {
     ppq_q8_binary k;
@@ -10,6 +11,8 @@ typedef struct state {
     bool a_is_vector, b_is_vector; // one value per channel: repeated over pixels
     bool a_is_single, b_is_single;
     int64_t images, rows, cols; // a call of the kernel per image
+    const float *row;           // [cols] of a constant operand
+    bool a_is_row;
 } state;
 
 typedef struct rows {
@@ -51,6 +54,19 @@ static ppq_status run(const ppq_step *s, ppq_call *c)
     ppq_call_split(c, t->images * t->rows, t->a_is_single || t->b_is_single ? run_single : run_rows,
                    &x);
     return PPQ_OK;
+}
+
+static void constant_part(const ppq_rows *x, int64_t begin, int64_t end)
+{
+    const state *s = x->state;
+    ppq_q8_binary_run_row(s->isa, &s->k, s->a_is_row, s->row, x->src + begin * s->cols,
+                          x->dst + begin * s->cols, end - begin, s->cols);
+}
+
+static ppq_status run_constant(const ppq_step *s, ppq_call *c)
+{
+    const state *t = s->state;
+    return ppq_call_rows(c, s, t->rows, constant_part);
 }
 
 // ---- planning -------------------------------------------------------------------------------
@@ -108,50 +124,163 @@ static const ppq_op *activation(const ppq_plan *p, const ppq_var *v, ppq_grid *g
                : NULL;
 }
 
-static ppq_status lower(ppq_plan *p, const ppq_op *op)
+// Where the result goes: its grid, the ops behind `op` that it takes in, and their step.
+typedef struct target {
+    ppq_grid grid;
+    const ppq_op *act, *q;
+} target;
+
+static bool find_target(const ppq_plan *p, const ppq_op *op, target *t)
 {
-    ppq_grid in[2], out;
-    state s = { .isa = ppq_plan_isa(p) };
-    if (!algorithm(op, &s.k.alg) || !ppq_grid_of_input(op->in[0], &in[0]) ||
-        !ppq_grid_of_input(op->in[1], &in[1]))
-        return PPQ_ERR_UNSUPPORTED;
-    const ppq_op *act = activation(p, op->out[0], &out);
-    const ppq_op *q = ppq_only_quantizer(p, act ? act->out[0] : op->out[0], &out);
+    t->act = activation(p, op->out[0], &t->grid);
+    t->q = ppq_only_quantizer(p, t->act ? t->act->out[0] : op->out[0], &t->grid);
+    return t->q != NULL;
+}
+
+static ppq_q8 target_format(const target *t)
+{
+    ppq_q8 q = ppq_q8_u8(t->grid.scale, t->grid.zero);
+    if (t->act)
+        q.qmin = t->grid.zero;
+    return q;
+}
+
+static void emit(ppq_plan *p, const ppq_op *op, const target *t, const char *kernel,
+                 ppq_status (*run_it)(const ppq_step *s, ppq_call *c), const state *s,
+                 const int32_t *x, int n_x)
+{
     const ppq_shape *y = &p->shape[op->out[0]->id];
-    if (!q || !geometry(&p->shape[op->in[0]->id], &p->shape[op->in[1]->id], y, &s))
+    const int32_t to =
+        ppq_plan_new_value(p, t->grid.q, PPQ_DT_U8, y, ppq_plan_value(p, x[0])->layout);
+    ppq_plan_value(p, to)->flipped = t->grid.flipped;
+    state *kept = ppq_new(p->arena, state);
+    *kept = *s;
+    ppq_step *step = ppq_plan_add_step(p, op, kernel, run_it, x, n_x, &to, 1);
+    step->state = kept;
+    step->int8 = true;
+    ppq_plan_done(p, op);
+    ppq_plan_done(p, t->q);
+    if (t->act)
+        ppq_plan_done(p, t->act);
+}
+
+// ---- a constant -----------------------------------------------------------------------------
+
+// The constant as rows that repeat over the whole result, in the order of its memory.
+static bool make_row(ppq_plan *p, const ppq_tensor *t, const ppq_shape *y, bool last, state *s)
+{
+    enum { MAX_ROW = 1 << 20, LONG_ENOUGH = 512 };
+    int64_t stride[PPQ_MAX_RANK], dim[PPQ_MAX_RANK], step[PPQ_MAX_RANK];
+    ppq_broadcast_strides(&t->shape, y, stride);
+    for (int i = 0; i < y->rank; i++) {
+        const int k = !last || i == 0 ? i : i == y->rank - 1 ? 1 : i + 1;
+        dim[i] = y->dim[k];
+        step[i] = y->dim[k] > 1 ? stride[k] : 0;
+    }
+    int from = 0;
+    while (from < y->rank && step[from] == 0)
+        from++;
+    int64_t n = 1;
+    for (int i = from; i < y->rank; i++)
+        n *= dim[i];
+    const int64_t repeats = ppq_shape_numel(y) / n;
+    if (n > MAX_ROW)
+        return false;
+    // Short rows several at a time.
+    int64_t times = PPQ_MIN(repeats, PPQ_MAX((int64_t) 1, LONG_ENOUGH / n));
+    while (repeats % times)
+        times--;
+    float *row = ppq_new_n(p->arena, float, (size_t) (n * times));
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = 0, rest = i;
+        for (int k = y->rank - 1; k >= from; k--) {
+            at += rest % dim[k] * step[k];
+            rest /= dim[k];
+        }
+        for (int64_t k = 0; k < times; k++)
+            row[k * n + i] = ppq_f32(t)[at];
+    }
+    s->row = row;
+    s->cols = n * times;
+    s->rows = repeats / times;
+    return true;
+}
+
+// One value per channel: channels-last rows are short.
+static bool is_per_channel(const ppq_shape *s, const ppq_shape *y)
+{
+    const int channel = 1 - (y->rank - s->rank);
+    for (int i = 0; i < s->rank; i++)
+        if (i != channel && s->dim[i] != 1)
+            return false;
+    return y->rank >= 3 && channel >= 0;
+}
+
+static ppq_status lower_constant(ppq_plan *p, const ppq_op *op, int k, const target *t, state *s)
+{
+    const ppq_shape *y = &p->shape[op->out[0]->id];
+    ppq_grid in;
+    ppq_tensor c;
+    int32_t x;
+    if (!ppq_grid_of_var(op->in[1 - k], &in) || !ppq_shape_equal(&p->shape[op->in[1 - k]->id], y) ||
+        !ppq_const_real(p, op->in[k], &c))
         return PPQ_ERR_UNSUPPORTED;
-    s.k.a = ppq_q8_u8(in[0].scale, in[0].zero);
-    s.k.b = ppq_q8_u8(in[1].scale, in[1].zero);
-    s.k.dst = ppq_q8_u8(out.scale, out.zero);
-    if (act)
-        s.k.dst.qmin = out.zero;
-    const bool last = s.a_is_vector || s.b_is_vector ||
+    const bool last =
+        is_per_channel(&c.shape, y) || ppq_plan_layout(p, in.q) == PPQ_LAYOUT_CHANNELS_LAST;
+    const bool fits = ppq_shape_numel(&c.shape) > 0 && make_row(p, &c, y, last && y->rank >= 3, s);
+    ppq_tensor_unref(&c);
+    if (!fits)
+        return PPQ_ERR_UNSUPPORTED;
+    s->a_is_row = k == 0;
+    s->k.a = s->k.b = ppq_q8_u8(in.scale, in.zero);
+    PPQ_TRY(ppq_plan_read(p, in.q, last ? PPQ_WANT_LAST : PPQ_WANT_PLAIN, true, &x));
+    emit(p, op, t, "binary row", run_constant, s, &x, 1);
+    return PPQ_OK;
+}
+
+// ---- two tensors ----------------------------------------------------------------------------
+
+static ppq_status lower_tensors(ppq_plan *p, const ppq_op *op, const target *t, state *s)
+{
+    ppq_grid in[2];
+    const ppq_shape *y = &p->shape[op->out[0]->id];
+    if (!ppq_grid_of_var(op->in[0], &in[0]) || !ppq_grid_of_var(op->in[1], &in[1]) ||
+        !geometry(&p->shape[op->in[0]->id], &p->shape[op->in[1]->id], y, s))
+        return PPQ_ERR_UNSUPPORTED;
+    s->k.a = ppq_q8_u8(in[0].scale, in[0].zero);
+    s->k.b = ppq_q8_u8(in[1].scale, in[1].zero);
+    const bool last = s->a_is_vector || s->b_is_vector ||
                       ppq_plan_layout(p, in[0].q) == PPQ_LAYOUT_CHANNELS_LAST ||
                       ppq_plan_layout(p, in[1].q) == PPQ_LAYOUT_CHANNELS_LAST;
     const ppq_want want = last ? PPQ_WANT_LAST : PPQ_WANT_PLAIN;
     int32_t x[2];
     PPQ_TRY(ppq_plan_read(p, in[0].q, want, true, &x[0]));
     PPQ_TRY(ppq_plan_read(p, in[1].q, want, true, &x[1]));
-    const int32_t to = ppq_plan_new_value(p, out.q, PPQ_DT_U8, y,
-                                          last ? PPQ_LAYOUT_CHANNELS_LAST : PPQ_LAYOUT_PLAIN);
-    ppq_plan_value(p, to)->flipped = out.flipped;
-    state *kept = ppq_new(p->arena, state);
-    *kept = s;
-    ppq_step *step = ppq_plan_add_step(p, op, "binary", run, x, 2, &to, 1);
-    step->state = kept;
-    step->int8 = true;
-    ppq_plan_done(p, op);
-    ppq_plan_done(p, q);
-    if (act)
-        ppq_plan_done(p, act);
+    emit(p, op, t, "binary", run, s, x, 2);
     return PPQ_OK;
+}
+
+static ppq_status lower(ppq_plan *p, const ppq_op *op)
+{
+    target t;
+    state s = { .isa = ppq_plan_isa(p) };
+    if (!algorithm(op, &s.k.alg) || !find_target(p, op, &t) ||
+        ppq_shape_numel(&p->shape[op->out[0]->id]) == 0)
+        return PPQ_ERR_UNSUPPORTED;
+    s.k.dst = target_format(&t);
+    for (int k = 0; k < 2; k++) {
+        const ppq_status st = lower_constant(p, op, k, &t, &s);
+        if (st != PPQ_ERR_UNSUPPORTED)
+            return st;
+    }
+    return lower_tensors(p, op, &t, &s);
 }
 
 static const char *const types[] = { "Add", "Sub", "Mul", "Div", NULL };
 
 const ppq_rule ppq_rule_binary = {
     .name = "binary",
-    .summary = "arithmetic of two tensors on integers, by our own kernel",
+    .summary = "arithmetic of tensors and constants on integers, by our own kernel",
     .types = types,
     .lower = lower,
 };

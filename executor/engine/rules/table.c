@@ -16,14 +16,14 @@ typedef struct chain {
     ppq_grid out;
 } chain;
 
-static bool small_constant(const ppq_plan *p, const ppq_var *v)
+static bool small_constant(ppq_plan *p, const ppq_var *v)
 {
-    const ppq_tensor *t = ppq_plan_known(p, v);
-    return t && ppq_shape_numel(&t->shape) == 1;
+    return ppq_shape_numel(&p->shape[v->id]) == 1 && ppq_plan_learn(p, v) == PPQ_OK &&
+           ppq_plan_known(p, v);
 }
 
 // Whether `op` maps each element of `x`, its only tensor, to one of its output.
-static bool is_pointwise(const ppq_plan *p, const ppq_op *op, const ppq_var *x)
+static bool is_pointwise(ppq_plan *p, const ppq_op *op, const ppq_var *x)
 {
     if (!ppq_op_has_trait(op, PPQ_OP_LAYOUT_FREE) || op->n_out != 1 || !op->out[0] ||
         p->dtype[op->out[0]->id] != PPQ_DT_F32 ||
@@ -35,7 +35,7 @@ static bool is_pointwise(const ppq_plan *p, const ppq_op *op, const ppq_var *x)
     return true;
 }
 
-static bool follow(const ppq_plan *p, const ppq_op *op, const ppq_var *x, chain *c)
+static bool follow(ppq_plan *p, const ppq_op *op, const ppq_var *x, chain *c)
 {
     for (c->n = 0; c->n < CHAIN && is_pointwise(p, op, x);) {
         c->op[c->n++] = op;
@@ -98,7 +98,7 @@ static ppq_status run(const ppq_step *s, ppq_call *c)
 }
 
 // The grid that all tensors of the op lie on, if it is one.
-static const ppq_var *only_tensor(const ppq_plan *p, const ppq_op *op, ppq_grid *g)
+static const ppq_var *only_tensor(ppq_plan *p, const ppq_op *op, ppq_grid *g)
 {
     const ppq_var *x = NULL;
     for (int32_t k = 0; k < op->n_in; k++) {
