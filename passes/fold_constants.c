@@ -96,10 +96,13 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     ppq_op **order;
     size_t n;
     PPQ_TRY(ppq_graph_topo(env->graph, env->scratch, &order, &n, env->diag));
+    const bool *needed = ppq_needed_ops(env->graph, env->scratch);
     ppq_arena *a = ppq_arena_create("fold");
     ppq_status st = PPQ_OK;
     for (size_t i = 0; i < n && st == PPQ_OK; i++) {
         ppq_op *op = order[i];
+        if (!needed[op->id])
+            continue;
         // A constant found just now may settle shapes that a Shape further down asks for.
         if (op->def && op->n_in >= op->def->in_min && op->n_out >= op->def->out_min)
             st = ppq_infer_op_shapes(env->graph, op, a, env->diag);

@@ -2,8 +2,8 @@
 
 #include "passes/rewrite.h"
 
-// Shapes and types of every variable, as far as they follow from the inputs, constants and
-// declared shapes. What stays unknown is learned when the model runs.
+// Shapes and types of every variable that an output needs, as far as they follow from the inputs,
+// constants and declared shapes. What stays unknown is learned when the model runs.
 
 // Takes the more specific of what is declared and what is inferred.
 static void learn(ppq_var *v, const ppq_shape *s, ppq_dtype dt)
@@ -55,11 +55,12 @@ static ppq_status run(const ppq_pass_env *env, const void *params)
     size_t n;
     ppq_graph_compact(env->graph);
     PPQ_TRY(ppq_graph_topo(env->graph, env->scratch, &order, &n, env->diag));
+    const bool *needed = ppq_needed_ops(env->graph, env->scratch);
     ppq_arena *a = ppq_arena_create("infer");
     ppq_status st = PPQ_OK;
     for (size_t i = 0; i < n && st == PPQ_OK; i++) {
         const ppq_op_def *def = order[i]->def;
-        if (!def)
+        if (!def || !needed[order[i]->id])
             continue;
         if (order[i]->n_in < def->in_min || order[i]->n_out < def->out_min)
             st = ppq_fail(

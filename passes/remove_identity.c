@@ -22,15 +22,14 @@ static bool does_nothing(const ppq_op *op)
     return false;
 }
 
-// Marks everything that some output needs, against the edges, without recursion.
-static void remove_dead(const ppq_pass_env *env)
+// Against the edges, without recursion.
+bool *ppq_needed_ops(const ppq_graph *g, ppq_arena *a)
 {
-    ppq_graph *g = env->graph;
-    bool *needed = ppq_new_n(env->scratch, bool, g->n_ops + 1);
-    ppq_op **stack = ppq_new_n(env->scratch, ppq_op *, g->n_ops + 1);
+    bool *needed = ppq_new_n(a, bool, g->n_ops + 1);
+    const ppq_op **stack = ppq_new_n(a, const ppq_op *, g->n_ops + 1);
     size_t n = 0;
     for (int32_t i = 0; i < g->n_outputs; i++) {
-        ppq_op *op = g->outputs[i]->producer.op;
+        const ppq_op *op = g->outputs[i]->producer.op;
         if (op && !needed[op->id]) {
             needed[op->id] = true;
             stack[n++] = op;
@@ -39,13 +38,20 @@ static void remove_dead(const ppq_pass_env *env)
     while (n) {
         const ppq_op *op = stack[--n];
         for (int32_t k = 0; k < op->n_in + op->n_implicit; k++) {
-            ppq_op *p = op->in[k] ? op->in[k]->producer.op : NULL;
+            const ppq_op *p = op->in[k] ? op->in[k]->producer.op : NULL;
             if (p && !needed[p->id]) {
                 needed[p->id] = true;
                 stack[n++] = p;
             }
         }
     }
+    return needed;
+}
+
+static void remove_dead(const ppq_pass_env *env)
+{
+    ppq_graph *g = env->graph;
+    const bool *needed = ppq_needed_ops(g, env->scratch);
     for (size_t i = 0; i < g->n_ops; i++)
         if (!needed[i])
             ppq_graph_remove_op(g, g->ops[i]);

@@ -51,6 +51,10 @@ static inline void ppq_absorb_next(ppq_graph *g, ppq_op *prev, ppq_op *op)
     mid->dead = mid->dead || (!mid->n_uses && !mid->is_output);
 }
 
+// Whether each op, by id, is needed for some output of the graph (passes/remove_identity.c). What is
+// not needed may make no sense.
+bool *ppq_needed_ops(const ppq_graph *g, ppq_arena *a);
+
 // Shapes and types of one op's outputs from what is known of its inputs (passes/infer_shapes.c).
 PPQ_NODISCARD ppq_status ppq_infer_op_shapes(ppq_graph *g, ppq_op *op, ppq_arena *scratch,
                                              ppq_diag *d);

@@ -340,6 +340,24 @@ START_TEST(random_numbers_and_huge_results_are_not_folded)
 }
 END_TEST
 
+// What no output needs may make no sense: it is removed, not refused.
+START_TEST(dead_ops_are_not_looked_at)
+{
+    world w = world_new();
+    ppq_var *x = add_input(&w, "x", SHAPE(2, 3));
+    ppq_op *dead = add_op(&w, "MatMul", x, weights(&w, SHAPE(5, 7), 40), NULL);
+    add_op(&w, "Relu", dead->out[0], NULL, NULL);
+    add_op(&w, "MatMul", weights(&w, SHAPE(2, 3), 41), weights(&w, SHAPE(5, 7), 42), NULL);
+    finish(&w, add_op(&w, "Neg", x, NULL, NULL));
+    run_pass(&w, "infer-shapes");
+    run_pass(&w, "fold-constants");
+    run_pass(&w, "remove-identity");
+    ck_assert_uint_eq(w.g->n_ops, 1);
+    ck_assert(ppq_shape_equal(&w.g->outputs[0]->shape, &SHAPE(2, 3)));
+    world_end(&w);
+}
+END_TEST
+
 // ---- passive-parameters ---------------------------------------------------------------------
 
 static const ppq_qfmt act = PPQ_FMT_U8_ASYM;
@@ -828,6 +846,7 @@ int main(void)
         { constants_are_computed, 1 },
         { shape_of_a_known_tensor_is_computed, 1 },
         { random_numbers_and_huge_results_are_not_folded, 1 },
+        { dead_ops_are_not_looked_at, 1 },
         { a_bias_takes_the_accumulators_scale, 1 },
         { a_bias_beyond_32_bits_grows_the_weight_scale, 1 },
         { a_bias_without_calibrated_inputs_stays_float, 1 },
