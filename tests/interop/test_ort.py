@@ -304,6 +304,34 @@ def pools(n):
     return n.conv(x, 8, 8)
 
 
+def frames(n):
+    """What only selects values, and what adds some."""
+    x = n.op('Resize', n.conv('x', 8, 8), '', '', n.const(np.int64([1, 8, 17, 20])), mode='nearest')
+    x = n.op('Pad', x, n.const(np.int64([0, 0, 1, 2, 0, 0, 3, 0])), mode='edge')
+    x = n.op('Pad', n.conv(x, 8, 8), n.const(np.int64([0, 1, 1, 0, 0, 2, 0, 1])), n.const(np.float32(.3)))
+    return n.conv(x, 11, 8)
+
+
+def crops(n):
+    x = n.op('Slice', n.conv('x', 8, 8), n.const(np.int64([1, 2])), n.const(np.int64([9, 7])),
+             n.const(np.int64([2, 1])))
+    return n.conv(x, 5, 8)
+
+
+def smooth(n):
+    """Not for ONNX Runtime's quantizer: resizing integers, its linear mode rounds down."""
+    x = n.op('Resize', n.conv('x', 8, 8), '', n.const(np.float32([1, 1, 1.7, .7])), mode='linear')
+    return n.conv(x, 8, 8)
+
+
+def affine(n):
+    """Constants per channel, per pixel and alone."""
+    x = n.op('Mul', n.conv('x', 8, 8), n.const(n.rng.randn(8, 1, 1).astype(np.float32)))
+    x = n.conv(n.op('Add', x, n.const(n.rng.randn(1, 8, 1, 1).astype(np.float32))), 8, 8)
+    x = n.op('Add', x, n.const(n.rng.randn(12, 12).astype(np.float32)))
+    return n.conv(n.op('Mul', x, n.const(np.float32(.7))), 8, 8)
+
+
 def hard_swish(n):
     a = n.conv('x', 8, 8)
     return n.conv(n.op('Mul', a, n.op('HardSigmoid', a, alpha=1 / 6, beta=.5)), 8, 8)
@@ -333,13 +361,13 @@ def attention(n):
     return n.op('Add', 'x', y)
 
 
-SMALL = [(f, IMAGE) for f in (chain, residual, concat, gates, swish, classifier, movers, pools, hard_swish,
-                              float_tail, two_readers)]
+SMALL = [(f, IMAGE) for f in (chain, residual, concat, gates, swish, classifier, movers, pools, frames, crops,
+                              affine, hard_swish, float_tail, two_readers)]
 SMALL += [(linear, [4, 32]), (linear, [2, 6, 32]), (attention, [1, 6, 32])]
 
 
 def small_nets():
-    for i, (build, shape) in enumerate(SMALL):
+    for i, (build, shape) in enumerate(SMALL + [(smooth, IMAGE)]):
         for opset in (13, 17):
             with tempfile.TemporaryDirectory() as d:
                 n = Net(shape, i)

@@ -275,6 +275,8 @@ static void build_table(world *w, ppq_var *x, int v)
     ppq_var *y = add_op(w, types[v % 8], a, NULL, NULL)->out[0];
     if (v % 3 == 0) // a chain, with a constant
         y = add_op(w, "Mul", y, floats(w, SHAPE(1), 16), NULL)->out[0];
+    if (v % 3 == 1) // which may be on a grid too
+        y = add_op(w, "Sub", y, weights(w, SHAPE(1), 0, 16), NULL)->out[0];
     finish(w, pair(w, y, grid_of(v + 2)));
 }
 
@@ -290,6 +292,36 @@ static void build_binary(world *w, ppq_var *x, int v)
     }
     ppq_var *y = add_op(w, types[v % 3], a, b, NULL)->out[0];
     if (v % 5 == 2)
+        y = add_op(w, "Relu", y, NULL, NULL)->out[0];
+    finish(w, pair(w, y, grid_of(v + 1)));
+}
+
+// A constant of some shape that broadcasts, in float or on a grid of its own, on either side.
+static void build_row(world *w, ppq_var *x, int v)
+{
+    static const char *const types[] = { "Add", "Sub", "Mul", "Div" };
+    static const ppq_shape shapes[] = { { 3, { 8, 1, 1 } },    { 1, { 6 } },
+                                        { 4, { 1, 8, 1, 1 } }, { 2, { 5, 6 } },
+                                        { 4, { 1, 8, 5, 6 } }, { 4, { 2, 1, 5, 1 } } };
+    const ppq_shape s = shapes[v % 6];
+    ppq_var *a = pair(w, x, grid_of(v)), *b;
+    if (v % 4 == 3 && v % 6 != 1) { // never 0: it may divide
+        b = floats(w, s, 30);
+        for (int64_t i = 0; i < ppq_shape_numel(&s); i++)
+            ppq_f32(&b->value)[i] = 0.5f + fabsf(ppq_f32(&b->value)[i]);
+    } else {
+        b = weights(w, s, s.rank == 1 ? 0 : s.rank == 3 ? 0 : 1, 31);
+        for (int64_t i = 0; i < ppq_shape_numel(&s); i++)
+            ((int8_t *) ppq_tensor_data(&b->producer.op->in[0]->value))[i] |= 1;
+    }
+    if (v / 24) { // in the other layout
+        ppq_op *pool = add_op(w, "MaxPool", a, NULL, NULL);
+        ppq_op_set_ints(w->g, pool, "kernel_shape", (const int64_t[]){ 1, 1 }, 2);
+        a = pair(w, pool->out[0], grid_of(v));
+    }
+    const char *type = types[v / 6 % 4];
+    ppq_var *y = (v % 5 == 1 ? add_op(w, type, b, a, NULL) : add_op(w, type, a, b, NULL))->out[0];
+    if (v % 7 == 2)
         y = add_op(w, "Relu", y, NULL, NULL)->out[0];
     finish(w, pair(w, y, grid_of(v + 1)));
 }
@@ -314,6 +346,73 @@ static void build_move(world *w, ppq_var *x, int v)
     else
         ppq_op_set_int(w->g, op, "blocksize", 2);
     finish(w, pair(w, op->out[0], g));
+}
+
+// An input of integers that never change.
+static void set_ints(world *w, ppq_op *op, int32_t k, const int64_t *v, int64_t n)
+{
+    ppq_tensor t = tensor_new(PPQ_DT_I64, SHAPE(n));
+    memcpy(ppq_tensor_data(&t), v, (size_t) n * sizeof(*v));
+    if (k >= op->n_in)
+        ppq_graph_resize_inputs(w->g, op, k + 1);
+    ppq_graph_set_input(w->g, op, k, add_const(w, "ints", t));
+}
+
+static ppq_op *resize(world *w, ppq_var *x, int v)
+{
+    static const char *const rounds[] = { "round_prefer_floor", "floor", "ceil" };
+    static const float doubled[] = { 1, 1, 2, 2 };
+    ppq_op *op = add_op(w, "Resize", x, NULL, NULL);
+    if (v % 2) {
+        set_ints(w, op, 3, (const int64_t[]){ 2, 11, 12, 9 }, 4);
+        ppq_op_set_string(w->g, op, "nearest_mode", rounds[v % 3]);
+        return op;
+    }
+    ppq_graph_resize_inputs(w->g, op, 3);
+    ppq_graph_set_input(w->g, op, 2, add_const(w, "scales", tensor_f32(SHAPE(4), doubled)));
+    ppq_op_set_string(w->g, op, "coordinate_transformation_mode", "asymmetric");
+    return op;
+}
+
+static ppq_op *padded(world *w, ppq_var *x, int v)
+{
+    static const char *const modes[] = { "constant", "reflect", "edge", "wrap", "constant" };
+    static const float constant = 1.7f;
+    ppq_op *op = add_op(w, "Pad", x, NULL, NULL);
+    set_ints(w, op, 1, (const int64_t[]){ 0, v % 4, 1, -1, 0, 0, 2, 3 }, 8);
+    ppq_op_set_string(w->g, op, "mode", modes[v % 5]);
+    if (v % 5 == 4) {
+        ppq_graph_resize_inputs(w->g, op, 3);
+        ppq_graph_set_input(w->g, op, 2,
+                            add_const(w, "c", tensor_f32((ppq_shape){ .rank = 0 }, &constant)));
+    }
+    return op;
+}
+
+// Either layout; one grid on both sides, or two; rows and columns that repeat, are filled, left
+// out.
+static void build_select(world *w, ppq_var *x, int v)
+{
+    const grid *g = grid_of(v);
+    ppq_op *op;
+    x = pair(w, x, g);
+    if (v / 6 % 2)
+        x = pair(w, conv(w, x, weights(w, SHAPE(16, 8, 1, 1), 0, 29), NULL, 1, 1, 0)->out[0], g);
+    if (v % 6 < 2) {
+        op = resize(w, x, v % 6 + 2 * v / 12);
+    } else if (v % 6 == 2) {
+        op = add_op(w, "Slice", x, NULL, NULL);
+        set_ints(w, op, 1, (const int64_t[]){ -1, 1 }, 2);
+        set_ints(w, op, 2, (const int64_t[]){ -9, 6 }, 2);
+        set_ints(w, op, 3, (const int64_t[]){ 2, 1 }, 2);
+        set_ints(w, op, 4, (const int64_t[]){ -1, 1 }, 2);
+    } else if (v % 6 == 3) {
+        op = add_op(w, "Tile", x, NULL, NULL);
+        set_ints(w, op, 1, (const int64_t[]){ 1, 2, 1, 3 }, 4);
+    } else {
+        op = padded(w, x, v);
+    }
+    finish(w, pair(w, op->out[0], v % 4 == 3 ? &u8_wide : g));
 }
 
 // No integers at all: conv, activation, residual, pool, linear.
@@ -385,8 +484,10 @@ static const net_case cases[] = {
     { "average pool", "average-pool", { 4, { 2, 8, 9, 8 } }, build_average_pool, 60 },
     { "table", "table", { 4, { 1, 8, 5, 5 } }, build_table, 40 },
     { "binary", "binary", { 4, { 2, 8, 5, 6 } }, build_binary, 60 },
+    { "binary row", "binary row", { 4, { 2, 8, 5, 6 } }, build_row, 48 },
     { "concat", "concat", { 4, { 1, 8, 4, 4 } }, build_concat, 10 },
     { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 10 },
+    { "select", "select", { 4, { 2, 8, 5, 6 } }, build_select, 60 },
     { "thin", "conv ", { 4, { 2, 3, 12, 13 } }, build_thin, 4 },
     { "recurrent", "recurrent", { 3, { 3, 5, 24 } }, build_recurrent, 12 },
     { "pointwise", "pointwise", { 4, { 1, 8, 5, 7 } }, build_pointwise, 18 },

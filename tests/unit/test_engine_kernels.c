@@ -291,6 +291,38 @@ START_TEST(arithmetic_is_that_of_real_numbers)
 }
 END_TEST
 
+START_TEST(rows_of_floats_are_repeated)
+{
+    ppq_rng r = ppq_rng_seed(41, 0);
+    for (int n = 0; n < 400; n++) {
+        const ppq_q8_binary k = random_binary(&r);
+        const bool a_is_row = random_int(&r, 0, 1);
+        const int n_rows = random_int(&r, 0, 4), n_cols = random_int(&r, 0, 150);
+        const size_t size = (size_t) (n_rows * n_cols);
+        uint8_t *x = random_bytes(&r, size), *want = malloc(size + 1);
+        float *row = malloc((size_t) (n_cols + 1) * sizeof(*row));
+        for (int j = 0; j < n_cols; j++)
+            row[j] = (float) random_int(&r, -1000, 1000) / 50;
+        for (int i = 0; i < n_rows * n_cols; i++) {
+            const float other = byte_to_real(a_is_row ? &k.b : &k.a, x[i]), real = row[i % n_cols];
+            const float a = a_is_row ? real : other, b = a_is_row ? other : real;
+            const float z[PPQ_Q8_ALG_COUNT] = { a + b, a - b, a * b, a / b };
+            want[i] = real_to_byte(&k.dst, z[k.alg]);
+        }
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new(size);
+            ppq_q8_binary_run_row(isa, &k, a_is_row, row, x, y.bytes, n_rows, n_cols);
+            area_check(&y, want, "arithmetic with a row", isa);
+            area_end(&y);
+        }
+        free(x);
+        free(want);
+        free(row);
+    }
+}
+END_TEST
+
 // All pairs of bytes.
 START_TEST(single_operands_are_repeated)
 {
@@ -515,6 +547,7 @@ int main(void)
         { every_entry_of_a_table_counts, 1 },
         { requantize_fills_rows, 1 },
         { arithmetic_is_that_of_real_numbers, 1 },
+        { rows_of_floats_are_repeated, 1 },
         { single_operands_are_repeated, 1 },
         { pools_are_their_definition, 3 },
         { matrices_are_transposed, 1 },
