@@ -4,8 +4,17 @@
 #include "core/settings.h"
 
 static const char *const passes[] = {
-    "infer-shapes", "fold-constants", "expand-qoperators", "remove-identity", "fold-batch-norm",
-    "fold-bias",    "fuse-gelu",      "fuse-layer-norm",   "fuse-swish",      NULL,
+    "infer-shapes",
+    "fold-constants",
+    "expand-qoperators",
+    "remove-identity",
+    "cancel-transposes",
+    "fold-batch-norm",
+    "fold-bias",
+    "fuse-gelu",
+    "fuse-layer-norm",
+    "fuse-swish",
+    NULL,
 };
 
 static ppq_status fix_inputs(ppq_graph *g, const ppq_tensor *inputs, ppq_diag *d)

@@ -273,10 +273,11 @@ static ppq_status refuse_quantized(const ppq_session *s)
 
 ppq_status ppq_session_prepare(ppq_session *s)
 {
-    static const char *const rewrites[] = { "infer-shapes",       "fold-constants",
-                                            "remove-identity",    "fold-batch-norm",
-                                            "fold-bias",          "simplify-gemm",
-                                            "batch-norm-to-conv", NULL };
+    static const char *const rewrites[] = {
+        "infer-shapes",      "fold-constants",     "remove-identity",
+        "cancel-transposes", "fold-batch-norm",    "fold-bias",
+        "simplify-gemm",     "batch-norm-to-conv", NULL
+    };
     PPQ_TRY(refuse_quantized(s));
     PPQ_TRY(run_common(s, rewrites));
     const double t = now();

@@ -268,6 +268,65 @@ START_TEST(what_does_nothing_goes)
 }
 END_TEST
 
+static ppq_op *transpose(world *w, ppq_var *x, int64_t a, int64_t b, int64_t c)
+{
+    ppq_op *op = add_op(w, "Transpose", x, NULL, NULL);
+    ppq_op_set_ints(w->g, op, "perm", (const int64_t[]){ a, b, c }, 3);
+    return op;
+}
+
+// There and back: directly, around functions of one tensor, around several orders.
+START_TEST(transposes_that_cancel_go)
+{
+    world w = world_new();
+    const ppq_shape in = SHAPE(2, 3, 4);
+    ppq_var *v = add_op(&w, "Neg", add_input(&w, "x", in), NULL, NULL)->out[0];
+    if (_i == 0) {
+        v = transpose(&w, transpose(&w, v, 1, 2, 0)->out[0], 2, 0, 1)->out[0];
+    } else if (_i == 1) {
+        v = add_op(&w, "Relu", transpose(&w, v, 1, 2, 0)->out[0], NULL, NULL)->out[0];
+        v = add_op(&w, "Sub", weights(&w, SHAPE(1), 43), v, NULL)->out[0];
+        v = transpose(&w, v, 2, 0, 1)->out[0];
+    } else if (_i == 2) {
+        v = transpose(&w, transpose(&w, v, 0, 2, 1)->out[0], 1, 0, 2)->out[0];
+        v = transpose(&w, add_op(&w, "Exp", v, NULL, NULL)->out[0], 1, 2, 0)->out[0];
+    } else {
+        v = add_op(&w, "Transpose", transpose(&w, v, 2, 1, 0)->out[0], NULL, NULL)->out[0];
+    }
+    finish(&w, _i % 2 ? add_op(&w, "Exp", v, NULL, NULL) : v->producer.op);
+    keeps_answers(&w, in, "cancel-transposes");
+    ck_assert_uint_eq(count_type(w.g, "Transpose"), 0);
+    run_pass(&w, "infer-shapes");
+    ck_assert(ppq_shape_equal(&w.g->outputs[0]->shape, &in));
+    world_end(&w);
+}
+END_TEST
+
+// Others read what is in between, a constant has more than one element, or it is another order.
+START_TEST(other_transposes_stay)
+{
+    static const struct {
+        size_t left;
+        int64_t a, b, c;
+    } cases[] = { { 2, 2, 0, 1 }, { 2, 2, 0, 1 }, { 1, 1, 2, 0 }, { 1, 2, 0, 1 } };
+    world w = world_new();
+    const ppq_shape in = SHAPE(2, 3, 4);
+    ppq_var *x = add_op(&w, "Neg", add_input(&w, "x", in), NULL, NULL)->out[0];
+    ppq_var *t = transpose(&w, x, 1, 2, 0)->out[0], *v = t;
+    if (_i == 0)
+        v = add_op(&w, "Relu", v, NULL, NULL)->out[0];
+    if (_i == 1)
+        v = add_op(&w, "Mul", v, weights(&w, SHAPE(4, 2), 44), NULL)->out[0];
+    if (_i == 0 || _i == 3)
+        ppq_graph_mark_output(w.g, v);
+    finish(&w, transpose(&w, v, cases[_i].a, cases[_i].b, cases[_i].c));
+    run_pass(&w, "infer-shapes");
+    run_pass(&w, "cancel-transposes");
+    ck_assert_uint_eq(count_type(w.g, "Transpose"), cases[_i].left);
+    world_end(&w);
+}
+END_TEST
+
 START_TEST(a_cast_to_another_type_stays)
 {
     world w = world_new();
@@ -841,6 +900,8 @@ int main(void)
         { gemm_becomes_plain, 16 },
         { gemm_with_a_computed_bias_keeps_beta, 1 },
         { what_does_nothing_goes, 1 },
+        { transposes_that_cancel_go, 4 },
+        { other_transposes_stay, 4 },
         { a_cast_to_another_type_stays, 1 },
         { an_identity_between_fixed_ends_stays, 1 },
         { constants_are_computed, 1 },
