@@ -2,6 +2,7 @@
 // for, and touches nothing else.
 
 #include "executor/engine/kernels/binary.h"
+#include "executor/engine/kernels/mat_mul.h"
 #include "executor/engine/kernels/pool.h"
 #include "executor/engine/kernels/quantize.h"
 #include "executor/engine/kernels/requantize.h"
@@ -349,6 +350,55 @@ START_TEST(single_operands_are_repeated)
 }
 END_TEST
 
+// ---- products of matrices -------------------------------------------------------------------
+
+// Extreme bytes, so that sums would saturate where they can.
+START_TEST(products_of_matrices_are_exact)
+{
+    ppq_rng r = ppq_rng_seed(42, 0);
+    for (int n = 0; n < 150; n++) {
+        const int rows = random_int(&r, 1, 11), depth = random_int(&r, 1, 70);
+        const int columns = random_int(&r, 1, 80);
+        const bool to_float = random_int(&r, 0, 1);
+        const ppq_q8_mat_mul m = { depth, columns, random_int(&r, 0, 255), random_int(&r, 0, 255),
+                                   0.001f };
+        const ppq_q8 to = ppq_q8_u8(0.02f, random_int(&r, 0, 255));
+        uint8_t *a = random_bytes(&r, (size_t) (rows * depth));
+        uint8_t *b = random_bytes(&r, (size_t) (depth * columns));
+        for (int i = 0; n % 3 == 0 && i < rows * depth; i++)
+            a[i] = a[i] & 1 ? 255 : 0;
+        for (int i = 0; n % 3 == 0 && i < depth * columns; i++)
+            b[i] = b[i] & 1 ? 255 : 0;
+        const size_t size = (size_t) (rows * columns) * (to_float ? sizeof(float) : 1);
+        uint8_t *want = malloc(size);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++) {
+                int32_t sum = 0;
+                for (int k = 0; k < depth; k++)
+                    sum += (a[i * depth + k] - m.a_zero) * (b[k * columns + j] - m.b_zero);
+                const float real = (float) sum * m.scale;
+                if (to_float)
+                    memcpy(want + (size_t) (i * columns + j) * sizeof(real), &real, sizeof(real));
+                else
+                    want[i * columns + j] = real_to_byte(&to, real);
+            }
+        void *scratch = aligned_alloc(64, ppq_q8_mat_mul_scratch(&m));
+        FOR_EACH_ISA(isa)
+        {
+            area y = area_new(size);
+            ppq_q8_mat_mul_pack(isa, &m, b, scratch);
+            ppq_q8_mat_mul_rows(isa, &m, a, rows, to_float ? NULL : &to, scratch, y.bytes);
+            area_check(&y, want, "product of matrices", isa);
+            area_end(&y);
+        }
+        free(scratch);
+        free(a);
+        free(b);
+        free(want);
+    }
+}
+END_TEST
+
 // ---- pools ----------------------------------------------------------------------------------
 
 // The sum or maximum of one window and how many positions it has.
@@ -547,6 +597,7 @@ int main(void)
         { every_entry_of_a_table_counts, 1 },
         { requantize_fills_rows, 1 },
         { arithmetic_is_that_of_real_numbers, 1 },
+        { products_of_matrices_are_exact, 1 },
         { rows_of_floats_are_repeated, 1 },
         { single_operands_are_repeated, 1 },
         { pools_are_their_definition, 3 },

@@ -12,6 +12,8 @@
 //
 // A vw has twice as many lanes of uint16, whose sums do not carry into each other.
 //
+// vi_dot_pairs(a, b) takes each int32 as two int16: the sum of two products.
+//
 // vf_max(a, b) and vf_min(a, b) give b when a is NaN. Conversions round to nearest even.
 
 #if defined(__GNUC__)
@@ -49,6 +51,7 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm512_slli_epi32(a, 8); }
+V_INLINE vi vi_dot_pairs(vi a, vi b) { return _mm512_madd_epi16(a, b); }
 V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm512_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm512_cvtepi32_ps(a); }
 V_INLINE vi vi_round(vf a) { return _mm512_cvtps_epi32(a); }
@@ -105,6 +108,7 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm256_slli_epi32(a, 8); }
+V_INLINE vi vi_dot_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
 V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm256_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm256_cvtepi32_ps(a); }
 V_INLINE vi vi_round(vf a) { return _mm256_cvtps_epi32(a); }
@@ -162,6 +166,13 @@ V_INLINE vi vi_sub(vi a, vi b) { return a - b; }
 V_INLINE vi vi_or(vi a, vi b) { return a | b; }
 V_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
 V_INLINE vi vi_shl8(vi a) { return (int32_t) ((uint32_t) a << 8); }
+V_INLINE vi vi_dot_pairs(vi a, vi b)
+{
+    int16_t x[2], y[2];
+    vi_store(x, a);
+    vi_store(y, b);
+    return x[0] * y[0] + x[1] * y[1];
+}
 V_INLINE vi vi_max_bytes(vi a, vi b)
 {
     uint8_t x[4], y[4];
