@@ -25,7 +25,7 @@ static ppq_status plan(const ppq_args *a, ppq_dtype *dt, ppq_shape *out)
 static ppq_status infer(ppq_infer_ctx *c)
 {
     const ppq_args a = ppq_args_infer(c);
-    ppq_dtype dt;
+    ppq_dtype dt = PPQ_DT_NONE;
     ppq_shape out;
     PPQ_TRY(plan(&a, &dt, &out));
     return ppq_infer_out(c, 0, dt, &out);
@@ -55,7 +55,7 @@ static ppq_status forward(ppq_kernel_ctx *c)
 {
     const ppq_args a = ppq_args_run(c);
     const ppq_tensor *x = c->in[0];
-    ppq_dtype dt;
+    ppq_dtype dt = PPQ_DT_NONE;
     ppq_shape out;
     PPQ_TRY(plan(&a, &dt, &out));
     PPQ_TRY(ppq_run_out(c, 0, dt, &out));
