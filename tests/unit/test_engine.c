@@ -339,11 +339,12 @@ static void build_concat(world *w, ppq_var *x, int v)
 
 static void build_move(world *w, ppq_var *x, int v)
 {
+    static const char *const types[] = { "SpaceToDepth", "Transpose", "GlobalMaxPool" };
     const grid *g = grid_of(v);
-    ppq_op *op = add_op(w, v % 2 ? "Transpose" : "SpaceToDepth", pair(w, x, g), NULL, NULL);
-    if (v % 2)
+    ppq_op *op = add_op(w, types[v % 3], pair(w, x, g), NULL, NULL);
+    if (v % 3 == 1)
         ppq_op_set_ints(w->g, op, "perm", (const int64_t[]){ 0, 2, 1, 3 }, 4);
-    else
+    if (v % 3 == 0)
         ppq_op_set_int(w->g, op, "blocksize", 2);
     finish(w, pair(w, op->out[0], g));
 }
@@ -486,7 +487,7 @@ static const net_case cases[] = {
     { "binary", "binary", { 4, { 2, 8, 5, 6 } }, build_binary, 60 },
     { "binary row", "binary row", { 4, { 2, 8, 5, 6 } }, build_row, 48 },
     { "concat", "concat", { 4, { 1, 8, 4, 4 } }, build_concat, 10 },
-    { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 10 },
+    { "move", "plain", { 4, { 1, 8, 4, 6 } }, build_move, 15 },
     { "select", "select", { 4, { 2, 8, 5, 6 } }, build_select, 60 },
     { "thin", "conv ", { 4, { 2, 3, 12, 13 } }, build_thin, 4 },
     { "recurrent", "recurrent", { 3, { 3, 5, 24 } }, build_recurrent, 12 },
