@@ -119,22 +119,22 @@ class Options(Case):
 
     def test_options_of_passes(self):
         text = self.run_command(QUANTIZE, '--list-passes').stdout
-        self.assertRegex(text, r'(?m)^equalize .*\n(    .*\n)*    excess=8 .*\(number, 1 to')
-        for value, parts in (('equalize,exces=4', ('--pass equalize', "'exces'", "'excess'")),
-                             ('equalize,excess=0', ('excess', '0', '1 to')),
-                             ('equalize,iterations=2.5', ('2.5', 'an integer')),
+        self.assertRegex(text, r'(?m)^equalize .*\n(    .*\n)*    limit=64 .*\(number, 1 to')
+        for value, parts in (('equalize,limi=4', ('--pass equalize', "'limi'", "'limit'")),
+                             ('equalize,limit=0', ('limit', '0', '1 to')),
+                             ('equalize,samples=2.5', ('2.5', 'an integer')),
                              ('equalise', ("'equalise'", "'equalize'")),
                              ('fold-bias,x=1', ('fold-bias', 'no options')),
-                             ('excess=4', ('excess=4', 'before'))):
+                             ('limit=4', ('limit=4', 'before'))):
             with self.subTest(value=value):
                 self.fails(self.quantize('--pass', value), USAGE, *parts)
-        self.succeeds(self.quantize('--pass', 'correct-bias,samples=2,equalize,excess=2'))
+        self.succeeds(self.quantize('--pass', 'correct-bias,samples=2,equalize,limit=2'))
         used = json.loads(self.get('out.json').decode())['settings']['pass']
-        self.assertEqual(used, ['correct-bias,samples=2,equalize,excess=2'])
+        self.assertEqual(used, ['correct-bias,samples=2,equalize,limit=2'])
 
     def test_options_of_passes_in_configurations(self):
         saved = self.path('saved.json')
-        for value, differ in (('fold-constants,max-bytes=0', False), ('equalize,excess=1,limit=3', True)):
+        for value, differ in (('fold-constants,max-bytes=0', False), ('equalize,gain=1,limit=1.5', True)):
             self.succeeds(self.quantize())
             plain = self.get('out.onnx')
             self.succeeds(self.quantize('--pass', value, '--save-config', saved))
@@ -148,7 +148,7 @@ class Options(Case):
         with open(saved) as f:
             self.assertEqual(json.load(f)['exclude'], ['/a\t"|^conv1$/'])
         self.succeeds(self.quantize('--config', saved))
-        self.put('bad.json', b'{"pass": ["equalize,excess=0"]}')
+        self.put('bad.json', b'{"pass": ["equalize,limit=0"]}')
         self.assertEqual(self.quantize('--config', self.path('bad.json')).returncode, USAGE)
 
     def test_commands_need_a_model(self):

@@ -257,7 +257,7 @@ START_TEST(passes_take_options_from_settings)
     const ppq_pass *p = ppq_pass_find("equalize");
     ck_assert_ptr_eq(ppq_settings_pass_params(NULL, p), p->defaults);
     ck_assert_ptr_eq(ppq_settings_pass_params(s, p), p->defaults);
-    OK(d, ppq_settings_set(s, "pass", "equalize,excess=4,fold-bias", d));
+    OK(d, ppq_settings_set(s, "pass", "equalize,gain=4,fold-bias", d));
     OK(d, ppq_settings_set(s, "pass", "equalize,limit=3", d));
     const void *params = ppq_settings_pass_params(s, p);
     ck_assert_ptr_ne(params, p->defaults);
@@ -271,7 +271,7 @@ START_TEST(passes_take_options_from_settings)
     FAILS(d, ppq_settings_set(s, "no-pass", "alined", d), PPQ_ERR_ARG, "nearest is 'align'");
     FAILS(d, ppq_settings_set(s, "pass", "a=1", d), PPQ_ERR_ARG, "before the name");
     FAILS(d, ppq_settings_set(s, "pass", "align,a=1", d), PPQ_ERR_ARG, "takes no options");
-    FAILS(d, ppq_settings_set(s, "pass", "equalize,exces=1", d), PPQ_ERR_ARG, "--pass equalize");
+    FAILS(d, ppq_settings_set(s, "pass", "equalize,limi=1", d), PPQ_ERR_ARG, "--pass equalize");
     ppq_settings_destroy(s);
     ppq_diag_destroy(d);
 }
