@@ -15,21 +15,24 @@
 //
 //   k = a^share / w^(1 - share)
 //
-// with a the part of its tensors' ranges that it uses and w the part that its weights use of their
-// rows' ranges. Of a few shares and of leaving all as it is, tensors that are tied together take
-// what gives the readers' results the least noise for their signal.
+// with a the part of its tensors' ranges that it needs and w the part that its weights use of their
+// rows' ranges. It needs a multiple of what it was seen to use: a channel that fills the range has
+// no room for what few samples do not show. Of a few shares and of leaving all as it is, tensors
+// that are tied together take what gives the readers' results the least noise for their signal.
 
 typedef struct options {
     int samples;
-    double limit, gain;
+    double limit, headroom, gain;
 } options;
 
-static const options defaults = { .samples = 12, .limit = 64, .gain = 1.1 };
+static const options defaults = { .samples = 4, .limit = 64, .headroom = 1, .gain = 1.1 };
 static const ppq_opt opts[] = {
     { "samples", "samples that ranges are taken from", PPQ_OPT_INT, offsetof(options, samples), 1,
       1000000, NULL },
     { "limit", "most a channel grows or shrinks", PPQ_OPT_FLOAT, offsetof(options, limit), 1, 1e6,
       NULL },
+    { "headroom", "the range that a channel needs, in those it was seen to use", PPQ_OPT_FLOAT,
+      offsetof(options, headroom), 1, 1e6, NULL },
     { "gain", "by how much noise must fall", PPQ_OPT_FLOAT, offsetof(options, gain), 1, 1e6, NULL },
     { 0 },
 };
@@ -321,9 +324,8 @@ static float factor(const options *o, double share, float activations, float wei
 {
     if (!(activations > 0))
         return 1;
-    const double k = weights > 0
-                         ? pow((double) activations, share) / pow((double) weights, 1 - share)
-                         : (double) activations;
+    const double a = fmin(o->headroom * (double) activations, 1);
+    const double k = weights > 0 ? pow(a, share) / pow((double) weights, 1 - share) : a;
     return (float) fmin(fmax(k, 1 / o->limit), o->limit);
 }
 

@@ -257,7 +257,7 @@ START_TEST(passes_take_options_from_settings)
     const ppq_pass *p = ppq_pass_find("equalize");
     ck_assert_ptr_eq(ppq_settings_pass_params(NULL, p), p->defaults);
     ck_assert_ptr_eq(ppq_settings_pass_params(s, p), p->defaults);
-    OK(d, ppq_settings_set(s, "pass", "equalize,gain=4,fold-bias", d));
+    OK(d, ppq_settings_set(s, "pass", "equalize,gain=4,headroom=4,fold-bias", d));
     OK(d, ppq_settings_set(s, "pass", "equalize,limit=3", d));
     const void *params = ppq_settings_pass_params(s, p);
     ck_assert_ptr_ne(params, p->defaults);
