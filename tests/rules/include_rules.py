@@ -60,7 +60,9 @@ def files():
     except (OSError, subprocess.CalledProcessError):
         found = []
         for base, dirs, names in os.walk(ROOT):
-            dirs[:] = [d for d in dirs if not d.startswith('.')]
+            # Neither what is hidden nor what is built.
+            dirs[:] = [d for d in dirs if not d.startswith('.')
+                       and not os.path.exists(os.path.join(base, d, 'build.ninja'))]
             found += [os.path.relpath(os.path.join(base, n), ROOT) for n in names]
         return sorted(found)
 
