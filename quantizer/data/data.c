@@ -28,6 +28,7 @@ typedef struct column {
 struct ppq_data {
     ppq_arena *arena;
     const ppq_graph *g;
+    int32_t n_inputs; // of g, which may be gone before the data
     ppq_data_opts o;
     bool has_preprocess;
     ppq_preprocess preprocess;
@@ -46,7 +47,7 @@ ppq_status ppq_data_create(const ppq_graph *g, const ppq_data_opts *o, ppq_data 
 {
     ppq_arena *a = ppq_arena_create("data");
     ppq_data *x = ppq_new(a, ppq_data);
-    *x = (ppq_data){ .arena = a, .g = g, .o = *o };
+    *x = (ppq_data){ .arena = a, .g = g, .n_inputs = g->n_inputs, .o = *o };
     x->o.batch = PPQ_MAX(o->batch, 1);
     x->columns = ppq_new_n(a, column, (size_t) g->n_inputs + 1);
     ppq_status st = PPQ_OK;
@@ -70,7 +71,7 @@ ppq_status ppq_data_create(const ppq_graph *g, const ppq_data_opts *o, ppq_data 
 
 void ppq_data_set_graph(ppq_data *x, const ppq_graph *g)
 {
-    assert(g->n_inputs == x->g->n_inputs);
+    assert(g->n_inputs == x->n_inputs);
     x->g = g;
 }
 
@@ -78,7 +79,7 @@ void ppq_data_destroy(ppq_data *x)
 {
     if (!x)
         return;
-    for (int32_t i = 0; i < x->g->n_inputs; i++)
+    for (int32_t i = 0; i < x->n_inputs; i++)
         free(x->columns[i].items);
     free(x->labels);
     ppq_arena_destroy(x->arena);
@@ -109,8 +110,8 @@ static kind kind_of(const char *path)
     static const struct {
         const char *suffix;
         kind k;
-    } kinds[] = { { ".npy", NPY }, { ".npz", NPZ },   { ".pb", PB },     { ".bin", RAW },
-                  { ".raw", RAW }, { ".jpg", IMAGE }, { ".jpeg", IMAGE }, { ".png", IMAGE },
+    } kinds[] = { { ".npy", NPY },   { ".npz", NPZ },    { ".pb", PB },      { ".bin", RAW },
+                  { ".raw", RAW },   { ".jpg", IMAGE },  { ".jpeg", IMAGE }, { ".png", IMAGE },
                   { ".JPG", IMAGE }, { ".JPEG", IMAGE }, { ".PNG", IMAGE } };
     for (size_t i = 0; i < PPQ_COUNT(kinds); i++)
         if (ends_with(path, kinds[i].suffix))
@@ -199,8 +200,7 @@ static ppq_status add_raw(ppq_data *x, int32_t input, const char *path, const pp
 {
     ppq_shape s;
     PPQ_TRY(raw_shape(x, input, path, &s, d));
-    const ppq_dtype dt =
-        x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
+    const ppq_dtype dt = x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
     const size_t bytes = ppq_shape_bytes(&s, dt);
     const int64_t count = packed_count(v, bytes);
     if (count) {
@@ -239,13 +239,15 @@ static ppq_status add_file(ppq_data *x, int32_t input, const char *path, ppq_dia
 {
     const kind k = kind_of(path);
     if (k == NONE)
-        return ppq_data_fail(d, path, "unknown kind of file; .npy .npz .pb .bin .raw .jpg .png are "
-                                      "read");
+        return ppq_data_fail(d, path,
+                             "unknown kind of file; .npy .npz .pb .bin .raw .jpg .png are "
+                             "read");
     if (k != NPZ)
         PPQ_TRY(need_input(x, path, &input, d));
     if (k == IMAGE && !x->has_preprocess)
-        return ppq_data_fail(d, path, "images need --preprocess, for example "
-                                      "resize=256,crop=224,scale=255,mean=...,std=...");
+        return ppq_data_fail(d, path,
+                             "images need --preprocess, for example "
+                             "resize=256,crop=224,scale=255,mean=...,std=...");
     if (k == IMAGE || k == PB) {
         push(x, input, path, -1);
         return PPQ_OK;
@@ -381,7 +383,8 @@ static ppq_status add_path(ppq_data *x, int32_t input, const char *path, ppq_dia
         st = add_entry(x, input, path, names[i], &ignored, &used, d);
     free(names);
     if (st == PPQ_OK && !used)
-        st = ppq_data_fail(d, path, "the folder holds no samples (.npy .npz .pb .bin .raw .jpg .png)");
+        st = ppq_data_fail(d, path,
+                           "the folder holds no samples (.npy .npz .pb .bin .raw .jpg .png)");
     if (st == PPQ_OK && ignored)
         ppq_warn(d, here, "%zu entr%s of '%s' ignored: no samples by their names", ignored,
                  ignored == 1 ? "y" : "ies", path);
@@ -489,8 +492,7 @@ static ppq_status read_raw(const ppq_data *x, int32_t input, const item *it, con
 {
     ppq_shape s;
     PPQ_TRY(raw_shape(x, input, it->path, &s, d));
-    const ppq_dtype dt =
-        x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
+    const ppq_dtype dt = x->raw_dtype != PPQ_DT_NONE ? x->raw_dtype : x->g->inputs[input]->dtype;
     const size_t bytes = ppq_shape_bytes(&s, dt);
     const size_t at = (size_t) it->row * bytes + (packed_count(v, bytes) ? 8 : 0);
     if (at + bytes > v->size)
@@ -515,8 +517,7 @@ static ppq_status read_npz(const ppq_data *x, int32_t input, const item *it, con
 {
     unsigned char *bytes;
     size_t n;
-    PPQ_TRY(
-        ppq_npz_entry(v->data, v->size, it->path, x->g->inputs[input]->name, &bytes, &n, d));
+    PPQ_TRY(ppq_npz_entry(v->data, v->size, it->path, x->g->inputs[input]->name, &bytes, &n, d));
     const ppq_status st = ppq_npy_decode(bytes, n, it->path, it->row, out, d);
     free(bytes);
     return st;
@@ -608,8 +609,9 @@ static ppq_status random_sample(const ppq_data *x, int32_t input, int64_t i, ppq
     const ppq_status st = ppq_tensor_alloc(out, v->dtype, &s);
     if (st != PPQ_OK) {
         char b[128];
-        return ppq_fail(d, st, here, "input '%s' cannot be filled with random %s values of shape %s",
-                        v->name, ppq_dtype_name(v->dtype), ppq_shape_str(&s, b, sizeof(b)));
+        return ppq_fail(d, st, here,
+                        "input '%s' cannot be filled with random %s values of shape %s", v->name,
+                        ppq_dtype_name(v->dtype), ppq_shape_str(&s, b, sizeof(b)));
     }
     memset(ppq_tensor_data(out), 0, ppq_tensor_bytes(out));
     ppq_rng r = ppq_rng_seed(x->seed, (uint64_t) i * 64 + (uint64_t) input);
