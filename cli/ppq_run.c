@@ -6,6 +6,7 @@
 
 #include "cli/difference.h"
 #include "cli/json_print.h"
+#include "cli/model_options.h"
 
 static const cli_option options[] = {
     { "input", 'i', "NAME=FILE",
@@ -28,31 +29,21 @@ typedef struct job {
     ppq_callbacks cb;
     const char *args[MAX_ARGS], *inputs[256], *output, *compare;
     size_t n_args, n_inputs;
-    ppq_engine_kind engine;
-    int threads;
+    int engine; // a ppq_engine_kind
+    long threads;
     bool test, layers;
     double rtol, atol;
     cli_json json;
 } job;
 
-static const char *const engine_names[] = { [PPQ_ENGINE_FAST] = "engine",
-                                            [PPQ_ENGINE_SIMULATE] = "simulate",
-                                            [PPQ_ENGINE_REFERENCE] = "reference" };
-
-static int take_engine(job *j, const char *v)
+static ppq_engine_kind engine_of(const job *j)
 {
-    for (int i = 0; i < 3; i++)
-        if (strcmp(v, engine_names[i]) == 0) {
-            j->engine = (ppq_engine_kind) i;
-            return CLI_OPTION;
-        }
-    return cli_usage_error(&j->c, "--engine is '%s', legal are engine, simulate and reference", v);
+    return (ppq_engine_kind) j->engine;
 }
 
 static int take(void *user, const cli_option *o, const char *v)
 {
     job *j = user;
-    char *end = NULL;
     if (strcmp(o->name, "input") == 0) {
         if (j->n_inputs == sizeof(j->inputs) / sizeof(j->inputs[0]))
             return cli_usage_error(&j->c, "more than %zu inputs", j->n_inputs);
@@ -66,16 +57,13 @@ static int take(void *user, const cli_option *o, const char *v)
     } else if (strcmp(o->name, "layers") == 0) {
         j->layers = true;
     } else if (strcmp(o->name, "threads") == 0) {
-        j->threads = (int) strtol(v, &end, 10);
-        if (*end || j->threads < 1 || j->threads > 256)
-            return cli_usage_error(&j->c, "--threads is '%s', legal are 1 to 256", v);
-    } else if (strcmp(o->name, "rtol") == 0 || strcmp(o->name, "atol") == 0) {
-        const double x = strtod(v, &end);
-        if (end == v || *end || !(x >= 0))
-            return cli_usage_error(&j->c, "--%s is '%s', expected a number", o->name, v);
-        *(o->name[0] == 'r' ? &j->rtol : &j->atol) = x;
+        return cli_take_int(&j->c, o, v, 1, 256, &j->threads);
+    } else if (strcmp(o->name, "rtol") == 0) {
+        return cli_take_number(&j->c, o, v, 0, HUGE_VAL, &j->rtol);
+    } else if (strcmp(o->name, "atol") == 0) {
+        return cli_take_number(&j->c, o, v, 0, HUGE_VAL, &j->atol);
     } else {
-        return take_engine(j, v);
+        return cli_take_name(&j->c, o, v, cli_engine_names, &j->engine);
     }
     return CLI_OPTION;
 }
@@ -91,17 +79,8 @@ static int take_argument(void *user, const char *v)
 
 static void free_arrays(ppq_array *a, size_t n)
 {
-    for (size_t i = 0; a && i < n; i++)
-        ppq_array_free(&a[i]);
+    cli_arrays_clear(a, n);
     free(a);
-}
-
-static ppq_array *new_arrays(size_t n)
-{
-    ppq_array *a = calloc(n + 1, sizeof(*a));
-    if (!a)
-        abort();
-    return a;
 }
 
 // ---- one run --------------------------------------------------------------------------------
@@ -232,8 +211,8 @@ static void tell_outputs(job *j, const ppq_net *net, const ppq_array *out)
         return;
     cli_json_open(&j->json, NULL, '{');
     cli_json_string(&j->json, "model", j->args[0]);
-    cli_json_string(&j->json, "engine", engine_names[j->engine]);
-    cli_json_number(&j->json, "threads", j->threads);
+    cli_json_string(&j->json, "engine", cli_engine_names[j->engine]);
+    cli_json_number(&j->json, "threads", (double) j->threads);
     cli_json_open(&j->json, "outputs", '[');
     for (size_t i = 0; i < n; i++)
         json_array(j, ppq_net_output(net, i), &out[i]);
@@ -295,11 +274,11 @@ static ppq_result compare(job *j, const ppq_net *net, const ppq_array *in, const
                           layer_set *layers)
 {
     ppq_net *other = NULL;
-    ppq_result r = ppq_net_load(&j->cb, j->compare, j->engine, j->threads, &other);
+    ppq_result r = ppq_net_load(&j->cb, j->compare, engine_of(j), (int) j->threads, &other);
     if (r != PPQ_RESULT_OK)
         return r;
     const size_t n = ppq_net_n_outputs(other);
-    ppq_array *theirs = new_arrays(n);
+    ppq_array *theirs = cli_arrays_new(n);
     if (j->c.json)
         cli_json_open(&j->json, "layers", '[');
     if (ppq_net_n_inputs(other) != ppq_net_n_inputs(net)) {
@@ -331,8 +310,8 @@ static ppq_result tell_comparison(job *j, const ppq_net *net, bool itself, const
         cli_json_open(&j->json, NULL, '{');
         cli_json_string(&j->json, "model", j->args[0]);
         cli_json_string(&j->json, "other", j->compare);
-        cli_json_string(&j->json, "engine", engine_names[itself ? PPQ_ENGINE_FAST : j->engine]);
-        cli_json_string(&j->json, "other_engine", engine_names[j->engine]);
+        cli_json_string(&j->json, "engine", cli_engine_names[itself ? PPQ_ENGINE_FAST : j->engine]);
+        cli_json_string(&j->json, "other_engine", cli_engine_names[j->engine]);
     }
     const ppq_result r = compare(j, net, in, out, layers);
     if (j->c.json)
@@ -344,7 +323,7 @@ static ppq_result tell_comparison(job *j, const ppq_net *net, bool itself, const
 static bool compares_itself(const job *j)
 {
     struct stat a, b;
-    return j->compare && j->engine == PPQ_ENGINE_SIMULATE && stat(j->args[0], &a) == 0 &&
+    return j->compare && engine_of(j) == PPQ_ENGINE_SIMULATE && stat(j->args[0], &a) == 0 &&
            stat(j->compare, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
@@ -352,12 +331,12 @@ static ppq_result run_model(job *j)
 {
     ppq_net *net = NULL;
     const bool itself = compares_itself(j);
-    ppq_result r =
-        ppq_net_load(&j->cb, j->args[0], itself ? PPQ_ENGINE_FAST : j->engine, j->threads, &net);
+    ppq_result r = ppq_net_load(&j->cb, j->args[0], itself ? PPQ_ENGINE_FAST : engine_of(j),
+                                (int) j->threads, &net);
     if (r != PPQ_RESULT_OK)
         return r;
     const size_t ni = ppq_net_n_inputs(net), no = ppq_net_n_outputs(net);
-    ppq_array *in = new_arrays(ni), *out = new_arrays(no);
+    ppq_array *in = cli_arrays_new(ni), *out = cli_arrays_new(no);
     layer_set layers = { .j = j };
     r = load_inputs(j, net, in);
     if (r == PPQ_RESULT_OK)
@@ -399,7 +378,7 @@ static void tell_set(void *user, const char *data_set, const char *difference)
 static bool run_test(job *j, const char *dir)
 {
     const ppq_test_opts o = {
-        .engine = j->engine, .threads = j->threads, .rtol = j->rtol, .atol = j->atol
+        .engine = engine_of(j), .threads = (int) j->threads, .rtol = j->rtol, .atol = j->atol
     };
     const ppq_result r = ppq_test_run(&j->cb, dir, &o, tell_set, j);
     // What differs has been told; of anything else the message has.
