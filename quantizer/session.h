@@ -41,8 +41,8 @@ PPQ_NODISCARD ppq_status ppq_session_create(ppq_settings *s, ppq_diag *d, ppq_se
 void ppq_session_destroy(ppq_session *s); // NULL is fine
 
 PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
-// The model once more, as it was loaded and with the shapes that its inputs have now, prepared with
-// today's settings.
+// Loads the model again, gives its inputs the shapes that they have now, and prepares it with the
+// settings as they are.
 PPQ_NODISCARD ppq_status ppq_session_reload(ppq_session *s);
 // Gives a graph input a shape; dimensions below zero keep what the model says.
 PPQ_NODISCARD ppq_status ppq_session_fix_shape(ppq_session *s, const char *input,
@@ -59,7 +59,7 @@ PPQ_NODISCARD ppq_status ppq_session_prepare(ppq_session *s);
 PPQ_NODISCARD ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data);
 PPQ_NODISCARD ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *path);
 
-// FNV-1a of a file's bytes.
+// A hash of a file's bytes: FNV-1a in eight lanes.
 PPQ_NODISCARD ppq_status ppq_file_fingerprint(const char *path, uint64_t *hash, size_t *bytes,
                                               ppq_diag *d);
 
