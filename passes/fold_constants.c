@@ -51,6 +51,14 @@ static bool foldable(const options *o, const ppq_op *op)
     return size_allowed(o, op);
 }
 
+// A weight and what is computed from it should not be in memory both until the pass ends.
+static void drop_unread(ppq_var *const *in, int32_t n)
+{
+    for (int32_t k = 0; k < n; k++)
+        if (in[k] && !in[k]->n_uses && !in[k]->is_output && !in[k]->is_input)
+            ppq_tensor_unref(&in[k]->value);
+}
+
 static ppq_status fold(const ppq_pass_env *env, ppq_op *op)
 {
     const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
@@ -68,7 +76,12 @@ static ppq_status fold(const ppq_pass_env *env, ppq_op *op)
         ppq_graph_set_output(env->graph, op, k, NULL);
         ppq_var_set_value(v, &out[k]);
     }
+    ppq_var **read = ppq_new_n(env->scratch, ppq_var *, ni);
+    const int32_t n_read = op->n_in;
+    for (int32_t k = 0; k < n_read; k++)
+        read[k] = op->in[k];
     ppq_graph_remove_op(env->graph, op);
+    drop_unread(read, n_read);
     return PPQ_OK;
 }
 

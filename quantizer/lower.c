@@ -49,18 +49,29 @@ static ppq_status run_pass(ppq_graph *g, const ppq_settings *settings, const cha
     return st;
 }
 
+static ppq_status run_passes(ppq_graph *g, ppq_diag *d)
+{
+    ppq_settings *settings = ppq_settings_create();
+    ppq_status st = ppq_settings_set(settings, "pass", "fold-constants,dequantize=false", d);
+    for (const char *const *p = passes; *p && st == PPQ_OK; p++)
+        st = run_pass(g, settings, *p, d);
+    ppq_settings_destroy(settings);
+    return st;
+}
+
+ppq_status ppq_lower_prepare(ppq_graph *g, ppq_diag *d)
+{
+    return run_passes(g, d);
+}
+
 ppq_status ppq_lower_graph(const ppq_graph *g, const ppq_tensor *inputs, ppq_graph **out,
                            ppq_diag *d)
 {
     ppq_graph *copy;
     PPQ_TRY(ppq_graph_clone(g, &copy, d));
-    ppq_settings *settings = ppq_settings_create();
-    ppq_status st = ppq_settings_set(settings, "pass", "fold-constants,dequantize=false", d);
+    ppq_status st = fix_inputs(copy, inputs, d);
     if (st == PPQ_OK)
-        st = fix_inputs(copy, inputs, d);
-    for (const char *const *p = passes; *p && st == PPQ_OK; p++)
-        st = run_pass(copy, settings, *p, d);
-    ppq_settings_destroy(settings);
+        st = run_passes(copy, d);
     if (st == PPQ_OK)
         *out = copy;
     else

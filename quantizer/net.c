@@ -198,6 +198,8 @@ ppq_result ppq_net_open(const ppq_callbacks *cb, const char *model_path, const p
         st = ppq_session_load(n->session, model_path);
     if (st == PPQ_OK)
         st = fix_inputs(n, o);
+    if (st == PPQ_OK && o->engine == PPQ_ENGINE_FAST)
+        st = ppq_lower_prepare(n->session->graph, n->diag);
     if (st == PPQ_OK && o->engine != PPQ_ENGINE_FAST) {
         const ppq_exec_opts x = { .mode = PPQ_EXEC_FLOAT,
                                   .reference = o->engine == PPQ_ENGINE_REFERENCE,

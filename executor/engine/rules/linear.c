@@ -66,7 +66,7 @@ static ppq_status make_dnnl(const ppq_operands *o, const linear *l, int64_t cols
 {
     const ppq_dnnl_quant q = ppq_operands_quant(o);
     ppq_dnnl_operands m = { .src = matrix(ppq_operands_src_type(o), l->rows, l->k, false),
-                            .weights = ppq_dnnl_md_any(weights),
+                            .weights = *weights,
                             .dst = matrix(ppq_operands_dst_type(o), l->rows, cols, false) };
     m.dst.stride[0] = l->n;
     if (o->bias)
@@ -115,7 +115,8 @@ static ppq_status emit_integers(ppq_operands *o, const linear *l)
     const ppq_dnnl_md weights = matrix(w->dtype, l->k, l->n, l->transposed);
     const ppq_dnnl_md pointwise = pointwise_weights(w->dtype, l);
     ppq_dnnl_op *dnnl = NULL, *conv;
-    const ppq_status st = make_dnnl(o, l, l->n, &weights, &dnnl);
+    const ppq_dnnl_md any = ppq_dnnl_md_any(&weights);
+    const ppq_status st = make_dnnl(o, l, l->n, &any, &dnnl);
     const bool general = st != PPQ_OK || strstr(ppq_dnnl_impl(dnnl), "gemm:jit");
     if (general && make_pointwise(o, l, &pointwise, &conv) == PPQ_OK) {
         ppq_dnnl_op_destroy(dnnl);
@@ -136,6 +137,13 @@ static int64_t tile_cols(const linear *l)
     return l->n < 128 ? l->n : PPQ_MAX(even, 64);
 }
 
+// For few rows a product waits for its weights: the graph's own are as fast as a packed copy then,
+// when each column's lie together.
+static bool reads_graph_weights(const linear *l)
+{
+    return l->transposed && l->rows <= 4;
+}
+
 static ppq_status emit_tile(ppq_operands *o, const linear *l, int64_t from, int64_t cols,
                             const int32_t in[2], int32_t out)
 {
@@ -144,8 +152,9 @@ static ppq_status emit_tile(ppq_operands *o, const linear *l, int64_t from, int6
     weights.dim[1] = cols;
     ppq_tensor part = o->real;
     part.offset += (size_t) (from * (l->transposed ? l->k : 1)) * sizeof(float);
+    const ppq_dnnl_md any = ppq_dnnl_md_any(&weights);
     ppq_dnnl_op *dnnl;
-    PPQ_TRY(make_dnnl(o, l, cols, &weights, &dnnl));
+    PPQ_TRY(make_dnnl(o, l, cols, reads_graph_weights(l) ? &weights : &any, &dnnl));
     ppq_step *s =
         ppq_plan_add_dnnl(p, o->op, "linear", dnnl, in, in[1] == PPQ_NO_VALUE ? 1 : 2, &out, 1);
     s->group = p->n_groups;
