@@ -11,6 +11,7 @@
 #include "executor/dnnl/compat.h"
 #include "executor/engine/kernels/binary.h"
 #include "executor/engine/kernels/depthwise.h"
+#include "executor/engine/kernels/direct_conv.h"
 #include "executor/engine/kernels/pool.h"
 #include "executor/engine/kernels/quantize.h"
 #include "executor/engine/kernels/requantize.h"
@@ -125,10 +126,133 @@ static void compare(const char *name, void (*own)(void *user), void *user, their
         printf("%-34s %9.1f us  oneDNN has none\n", name, mine);
 }
 
+// Least times, as rates: for work that takes milliseconds.
+static void compare_rates(const char *name, void (*own)(void *user), void *user, theirs *t,
+                          double macs)
+{
+    double mine = 1e9, other = 1e9, begin = now();
+    for (int i = 0; i < 5 || (i < 300 && now() - begin < 1); i++) {
+        const double start = now();
+        own(user);
+        const double middle = now();
+        require(ppq_dnnl_call_run(t->call) == PPQ_OK, "run");
+        const double end = now();
+        mine = middle - start < mine ? middle - start : mine;
+        other = end - middle < other ? end - middle : other;
+    }
+    printf("%-34s %9.1f GFLOPS  oneDNN %9.1f GFLOPS  %5.2fx  %s\n", name, 2e-9 * macs / mine,
+           2e-9 * macs / other, other / mine, ppq_dnnl_impl(t->op));
+}
+
 static ppq_dnnl_md md4(ppq_dtype dt, ppq_layout layout, int64_t n, int64_t c, int64_t h, int64_t w)
 {
     const ppq_shape s = { .rank = 4, .dim = { n, c, h, w } };
     return ppq_dnnl_md_of(dt, &s, layout);
+}
+
+// ---- float convolutions ---------------------------------------------------------------------
+
+typedef struct direct {
+    ppq_direct_conv k;
+    float *src, *dst;
+} direct;
+
+static void direct_run(void *user)
+{
+    const direct *w = user;
+    ppq_direct_conv_run(&w->k, w->src, w->dst, 0, ppq_direct_conv_units(&w->k));
+}
+
+static theirs direct_theirs(const direct *w, bool plain)
+{
+    const ppq_direct_conv_desc *c = &w->k.desc;
+    const ppq_shape weights = { .rank = 4, .dim = { c->out, c->in, c->kernel[0], c->kernel[1] } };
+    const ppq_shape channels = ppq_shape_1d(c->out);
+    const ppq_dnnl_md dense = ppq_dnnl_md_of(PPQ_DT_F32, &weights, PPQ_LAYOUT_PLAIN);
+    const ppq_dnnl_operands m = {
+        .src = md4(PPQ_DT_F32, plain ? PPQ_LAYOUT_PLAIN : PPQ_LAYOUT_CHANNELS_LAST, 1, c->in,
+                   c->src_size[0], c->src_size[1]),
+        .weights = ppq_dnnl_md_any(&dense),
+        .bias = ppq_dnnl_md_of(PPQ_DT_F32, &channels, PPQ_LAYOUT_PLAIN),
+        .dst = md4(PPQ_DT_F32, PPQ_LAYOUT_CHANNELS_LAST, 1, c->out, c->dst_size[0], c->dst_size[1]),
+    };
+    ppq_dnnl_window window = { .n = 2 };
+    for (int i = 0; i < 2; i++) {
+        window.kernel[i] = c->kernel[i];
+        window.stride[i] = c->stride[i];
+        window.dilation[i] = 1;
+        window.pad_lo[i] = c->pad_lo[i];
+        window.pad_hi[i] =
+            (c->dst_size[i] - 1) * c->stride[i] + c->kernel[i] - c->src_size[i] - c->pad_lo[i];
+    }
+    ppq_dnnl_op *op;
+    if (ppq_dnnl_conv(&m, &window, false, false, NULL, &op) != PPQ_OK)
+        return (theirs){ NULL };
+    theirs t = theirs_new(op);
+    bind(&t, PPQ_DNNL_SRC, w->src);
+    bind(&t, PPQ_DNNL_WEIGHTS,
+         floats_new(ppq_dnnl_arg_bytes(op, PPQ_DNNL_WEIGHTS) / sizeof(float)));
+    bind(&t, PPQ_DNNL_BIAS, floats_new((size_t) c->out));
+    bind(&t, PPQ_DNNL_DST, w->dst);
+    return t;
+}
+
+static void bench_direct(ppq_isa isa, int size, int stride, int64_t in, int64_t out, int64_t side)
+{
+    const int64_t to = (side - 1) / stride + 1;
+    const ppq_direct_conv_desc c = { .batch = 1,
+                                     .groups = 1,
+                                     .in = in,
+                                     .out = out,
+                                     .src_size = { side, side },
+                                     .dst_size = { to, to },
+                                     .kernel = { size, size },
+                                     .stride = { stride, stride },
+                                     .dilation = { 1, 1 },
+                                     .pad_lo = { size / 2, size / 2 } };
+    direct w = { .src = floats_new((size_t) (in * side * side)),
+                 .dst = floats_new((size_t) (out * to * to)) };
+    float *weights = floats_new((size_t) (out * in * size * size));
+    ppq_direct_conv_init(&w.k, &c, isa);
+    float *memory = floats_new((size_t) ppq_direct_conv_floats(&w.k));
+    require(ppq_direct_conv_pack(&w.k, weights, NULL, memory), "weights");
+    theirs t = direct_theirs(&w, in <= 4);
+    char name[64];
+    const double macs = (double) (in * out * size * size) * (double) (to * to);
+    snprintf(name, sizeof(name), "float %dx%d/%d %lld to %lld @ %lld", size, size, stride,
+             (long long) in, (long long) out, (long long) side);
+    compare_rates(name, direct_run, &w, &t, macs);
+    theirs_end(&t);
+    free(w.src);
+    free(w.dst);
+    free(weights);
+    free(memory);
+}
+
+static void bench_all_direct(ppq_isa isa)
+{
+    static const struct {
+        int size, stride;
+        int64_t in, out, side;
+    } shapes[] = {
+        { 3, 1, 64, 64, 224 },   { 3, 1, 64, 128, 112 },  { 3, 1, 128, 128, 112 },
+        { 3, 1, 128, 256, 56 },  { 3, 1, 256, 256, 56 },  { 3, 1, 256, 512, 28 },
+        { 3, 1, 512, 512, 28 },  { 3, 1, 512, 512, 14 },  { 3, 1, 64, 64, 56 },
+        { 3, 1, 128, 128, 28 },  { 3, 1, 256, 256, 14 },  { 3, 1, 512, 512, 7 },
+        { 3, 2, 128, 128, 56 },  { 3, 2, 256, 256, 28 },  { 3, 2, 512, 512, 14 },
+        { 3, 2, 32, 64, 224 },   { 3, 1, 16, 16, 32 },    { 3, 1, 32, 32, 160 },
+        { 3, 1, 16, 24, 80 },    { 1, 1, 64, 64, 56 },    { 1, 1, 64, 256, 56 },
+        { 1, 1, 256, 64, 56 },   { 1, 1, 128, 512, 28 },  { 1, 1, 512, 128, 28 },
+        { 1, 1, 1024, 256, 14 }, { 1, 1, 256, 1024, 14 }, { 1, 1, 2048, 512, 7 },
+        { 1, 1, 512, 2048, 7 },  { 1, 2, 256, 512, 56 },  { 1, 1, 32, 64, 112 },
+        { 1, 1, 512, 512, 14 },  { 1, 1, 16, 96, 112 },   { 1, 1, 96, 24, 56 },
+        { 7, 2, 3, 64, 224 },    { 3, 1, 3, 64, 224 },    { 3, 2, 3, 32, 224 },
+        { 9, 1, 3, 32, 224 },    { 5, 1, 64, 64, 56 },    { 9, 1, 32, 3, 224 },
+        { 5, 1, 1, 64, 224 },
+    };
+    for (size_t i = 0; i < PPQ_COUNT(shapes); i++)
+        bench_direct(isa, shapes[i].size, shapes[i].stride, shapes[i].in, shapes[i].out,
+                     shapes[i].side);
 }
 
 // ---- depthwise ------------------------------------------------------------------------------
@@ -548,6 +672,7 @@ int main(int argc, char **argv)
     }
     ppq_dnnl_set_threads(1);
     printf("own: %s; oneDNN %s\n", ppq_isa_name(isa), ppq_dnnl_version());
+    bench_all_direct(isa);
     bench_all_depthwise(isa);
     bench_quantize(isa);
     bench_bytes(isa);

@@ -14,7 +14,8 @@
 //
 // vi_dot_pairs(a, b) takes each int32 as two int16: the sum of two products.
 //
-// vf_max(a, b) and vf_min(a, b) give b when a is NaN. Conversions round to nearest even.
+// vf_fma(a, b, c) is a * b + c, rounded once. vf_max(a, b) and vf_min(a, b) give b when a is NaN.
+// Conversions round to nearest even.
 
 #if defined(__GNUC__)
 #define V_INLINE static inline __attribute__((always_inline, unused))
@@ -38,6 +39,7 @@ V_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 V_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 V_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 V_INLINE vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+V_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 V_INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 V_INLINE vf vf_abs(vf a) { return _mm512_abs_ps(a); }
@@ -92,6 +94,7 @@ V_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 V_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 V_INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 V_INLINE vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+V_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 V_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 V_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 V_INLINE vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
@@ -148,6 +151,7 @@ V_INLINE vf vf_add(vf a, vf b) { return a + b; }
 V_INLINE vf vf_sub(vf a, vf b) { return a - b; }
 V_INLINE vf vf_mul(vf a, vf b) { return a * b; }
 V_INLINE vf vf_div(vf a, vf b) { return a / b; }
+V_INLINE vf vf_fma(vf a, vf b, vf c) { return fmaf(a, b, c); }
 V_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 V_INLINE vf vf_min(vf a, vf b) { return a < b ? a : b; }
 V_INLINE vf vf_abs(vf a) { return fabsf(a); }

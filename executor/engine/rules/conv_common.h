@@ -13,6 +13,8 @@ PPQ_NODISCARD ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shap
 PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                                        const ppq_dnnl_window *window, const ppq_shape *src,
                                        const ppq_tensor *weights);
+// The same on the op's own operands by our own kernel; PPQ_ERR_UNSUPPORTED where that does not win.
+PPQ_NODISCARD ppq_status ppq_conv_emit_direct(ppq_operands *o, const ppq_conv_shape *shape);
 
 // Whether oneDNN has only its general implementation for that, which unfolds the whole image first,
 // however ppq_conv_emit prepares the operands.

@@ -1,0 +1,330 @@
+// The engine's own float convolutions: the same numbers at every level of instructions and for any
+// split of the work, those of the definition.
+
+#include <stdio.h>
+
+#include "executor/engine/engine.h"
+#include "executor/engine/kernels/direct_conv.h"
+#include "tests/unit/kernel_fixture.h"
+
+static float *random_floats(ppq_rng *r, int64_t n)
+{
+    float *p = malloc((size_t) PPQ_MAX(n, 1) * sizeof(*p));
+    if (!p)
+        ck_abort_msg("no memory");
+    for (int64_t i = 0; i < n; i++)
+        p[i] = (float) ppq_rng_normal(r);
+    return p;
+}
+
+// ---- the definition -------------------------------------------------------------------------
+
+typedef struct operands {
+    float *src, *weights, *bias, *before; // before: what dst holds
+} operands;
+
+static float sum_naive(const ppq_direct_conv_desc *c, const operands *o, const float *image,
+                       int64_t group, int64_t y, int64_t x, int64_t channel)
+{
+    float sum = o->bias ? o->bias[channel] : 0;
+    for (int64_t i = 0; i < c->kernel[0]; i++)
+        for (int64_t j = 0; j < c->kernel[1]; j++) {
+            const int64_t sy = y * c->stride[0] - c->pad_lo[0] + i * c->dilation[0];
+            const int64_t sx = x * c->stride[1] - c->pad_lo[1] + j * c->dilation[1];
+            if (sy < 0 || sy >= c->src_size[0] || sx < 0 || sx >= c->src_size[1])
+                continue;
+            const float *src =
+                image + (sy * c->src_size[1] + sx) * c->in * c->groups + group * c->in;
+            for (int64_t k = 0; k < c->in; k++)
+                sum = fmaf(
+                    src[k],
+                    o->weights[((channel * c->in + k) * c->kernel[0] + i) * c->kernel[1] + j], sum);
+        }
+    return sum;
+}
+
+static float end_naive(const ppq_direct_conv_desc *c, float x, float before)
+{
+    for (int i = 0; i < c->n_end; i++) {
+        const ppq_conv_end *e = &c->end[i];
+        if (e->kind == PPQ_CONV_END_ADD)
+            x += before;
+        else if (e->kind == PPQ_CONV_END_RELU)
+            x = x < 0 ? e->a * x : x;
+        else
+            x = x < e->a ? e->a : x > e->b ? e->b : x;
+    }
+    return x;
+}
+
+static int64_t src_floats(const ppq_direct_conv_desc *c)
+{
+    return c->batch * c->src_size[0] * c->src_size[1] * c->in * c->groups;
+}
+
+static int64_t dst_floats(const ppq_direct_conv_desc *c)
+{
+    return c->batch * c->dst_size[0] * c->dst_size[1] * c->out * c->groups;
+}
+
+static void naive(const ppq_direct_conv_desc *c, const operands *o, float *dst)
+{
+    const int64_t channels = c->out * c->groups, width = c->dst_size[1], height = c->dst_size[0];
+    for (int64_t i = 0; i < dst_floats(c); i++) {
+        const int64_t channel = i % channels, x = i / channels % width;
+        const int64_t y = i / channels / width % height, n = i / channels / width / height;
+        const float sum = sum_naive(c, o, o->src + n * (src_floats(c) / c->batch), channel / c->out,
+                                    y, x, channel);
+        dst[i] = end_naive(c, sum, o->before[i]);
+    }
+}
+
+// ---- every level against it -----------------------------------------------------------------
+
+static void check_floats(const area *a, const float *want, int64_t n, ppq_isa isa)
+{
+    const float *got = (const float *) (const void *) a->bytes;
+    for (int64_t i = 0; i < n; i++)
+        if (!(got[i] == want[i]))
+            ck_abort_msg("%s: element %lld of %lld is %.9g, expected %.9g", ppq_isa_name(isa),
+                         (long long) i, (long long) n, (double) got[i], (double) want[i]);
+    area_check(a, a->bytes, "convolution", isa);
+}
+
+static void check_level(const ppq_direct_conv_desc *c, const operands *o, const float *want,
+                        int64_t parts, ppq_isa isa)
+{
+    ppq_direct_conv k;
+    ppq_direct_conv_init(&k, c, isa);
+    float *memory = malloc((size_t) ppq_direct_conv_floats(&k) * sizeof(float));
+    ck_assert(memory != NULL && ppq_direct_conv_pack(&k, o->weights, o->bias, memory));
+    area y = area_new((size_t) dst_floats(c) * sizeof(float));
+    memcpy(y.bytes, o->before, y.n);
+    const int64_t n = ppq_direct_conv_units(&k);
+    for (int64_t p = parts; p-- > 0;)
+        ppq_direct_conv_run(&k, o->src, (float *) (void *) y.bytes, p * n / parts,
+                            (p + 1) * n / parts);
+    check_floats(&y, want, dst_floats(c), isa);
+    area_end(&y);
+    free(memory);
+}
+
+static void check(const ppq_direct_conv_desc *c, ppq_rng *r)
+{
+    const int64_t channels = c->out * c->groups;
+    operands o = { .src = random_floats(r, src_floats(c)),
+                   .weights = random_floats(r, channels * c->in * c->kernel[0] * c->kernel[1]),
+                   .before = random_floats(r, dst_floats(c)) };
+    if (random_int(r, 0, 3))
+        o.bias = random_floats(r, channels);
+    float *want = random_floats(r, dst_floats(c));
+    naive(c, &o, want);
+    FOR_EACH_ISA(isa)
+    for (int parts = 1; parts <= 3; parts++)
+        check_level(c, &o, want, parts, isa);
+    free(o.src);
+    free(o.weights);
+    free(o.bias);
+    free(o.before);
+    free(want);
+}
+
+static void random_ends(ppq_direct_conv_desc *c, ppq_rng *r)
+{
+    c->n_end = random_int(r, 0, 3);
+    for (int i = 0; i < c->n_end; i++) {
+        const int kind = random_int(r, 0, 3);
+        c->end[i] = kind == 0   ? (ppq_conv_end){ .kind = PPQ_CONV_END_ADD }
+                    : kind == 1 ? (ppq_conv_end){ .kind = PPQ_CONV_END_RELU }
+                    : kind == 2 ? (ppq_conv_end){ .kind = PPQ_CONV_END_RELU, .a = 0.1f }
+                                : (ppq_conv_end){ PPQ_CONV_END_CLIP, -1, 3 };
+    }
+}
+
+// As much padding behind as in front, or a little less.
+static void fit(ppq_direct_conv_desc *c, ppq_rng *r)
+{
+    for (int i = 0; i < 2; i++) {
+        const int64_t reach = (c->kernel[i] - 1) * c->dilation[i];
+        const int64_t room = c->src_size[i] + 2 * c->pad_lo[i] - reach - 1;
+        c->dst_size[i] = room < 0 ? 1 : room / c->stride[i] + random_int(r, 0, 1);
+        c->dst_size[i] = PPQ_MAX(c->dst_size[i], 1);
+    }
+}
+
+START_TEST(common_windows_are_exact)
+{
+    static const int channels[] = { 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 65, 130 };
+    ppq_rng r = ppq_rng_seed(40, (uint64_t) _i);
+    for (int k = 0; k < 12; k++) {
+        const int stride = random_int(&r, 1, 2), pad = random_int(&r, 0, 1);
+        ppq_direct_conv_desc c = { .batch = random_int(&r, 1, 3),
+                                   .groups = 1,
+                                   .in = random_int(&r, 1, 40),
+                                   .out = channels[_i],
+                                   .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 23) },
+                                   .kernel = { 3, 3 },
+                                   .stride = { stride, stride },
+                                   .dilation = { 1, 1 },
+                                   .pad_lo = { pad, pad } };
+        fit(&c, &r);
+        random_ends(&c, &r);
+        check(&c, &r);
+    }
+}
+END_TEST
+
+START_TEST(any_window_is_exact)
+{
+    ppq_rng r = ppq_rng_seed(41, (uint64_t) _i);
+    for (int k = 0; k < 60; k++) {
+        ppq_direct_conv_desc c = { .batch = random_int(&r, 1, 3),
+                                   .groups = random_int(&r, 1, 3),
+                                   .in = random_int(&r, 1, 20),
+                                   .out = random_int(&r, 1, 40) };
+        for (int i = 0; i < 2; i++) {
+            c.src_size[i] = random_int(&r, 1, 12);
+            c.kernel[i] = random_int(&r, 1, 6);
+            c.stride[i] = random_int(&r, 1, 3);
+            c.dilation[i] = random_int(&r, 1, 3);
+            c.pad_lo[i] = random_int(&r, 0, 8);
+        }
+        fit(&c, &r);
+        random_ends(&c, &r);
+        check(&c, &r);
+    }
+}
+END_TEST
+
+// More channels and pixels than a chunk and a panel take.
+START_TEST(several_panels_and_chunks_are_exact)
+{
+    ppq_rng r = ppq_rng_seed(42, 0);
+    for (int deep = 0; deep < 2; deep++) {
+        ppq_direct_conv_desc c = { .batch = 1,
+                                   .groups = 1,
+                                   .in = deep ? 300 : 64,
+                                   .out = deep ? 70 : 40,
+                                   .src_size = { 20, deep ? 20 : 90 },
+                                   .dst_size = { 20, deep ? 20 : 90 },
+                                   .kernel = { 3, 3 },
+                                   .stride = { 1, 1 },
+                                   .dilation = { 1, 1 },
+                                   .pad_lo = { 1, 1 } };
+        check(&c, &r);
+    }
+}
+END_TEST
+
+START_TEST(nan_goes_through)
+{
+    ppq_direct_conv_desc c = { .batch = 1,
+                               .groups = 1,
+                               .in = 1,
+                               .out = 20,
+                               .src_size = { 1, 1 },
+                               .dst_size = { 1, 1 },
+                               .kernel = { 1, 1 },
+                               .stride = { 1, 1 },
+                               .dilation = { 1, 1 },
+                               .end = { { PPQ_CONV_END_RELU, 0, 0 },
+                                        { PPQ_CONV_END_RELU, 0.5f, 0 },
+                                        { PPQ_CONV_END_CLIP, 0, 1 } },
+                               .n_end = 3 };
+    float src = NAN, weights[20], dst[20];
+    for (int i = 0; i < 20; i++)
+        weights[i] = 1;
+    FOR_EACH_ISA(isa)
+    {
+        ppq_direct_conv k;
+        ppq_direct_conv_init(&k, &c, isa);
+        float *memory = malloc((size_t) ppq_direct_conv_floats(&k) * sizeof(float));
+        ck_assert(ppq_direct_conv_pack(&k, weights, NULL, memory));
+        ppq_direct_conv_run(&k, &src, dst, 0, ppq_direct_conv_units(&k));
+        for (int i = 0; i < 20; i++)
+            ck_assert(isnan(dst[i]));
+        // Zeros of the padding would not hide it.
+        weights[19] = INFINITY;
+        ck_assert(!ppq_direct_conv_pack(&k, weights, NULL, memory));
+        weights[19] = 1;
+        free(memory);
+    }
+}
+END_TEST
+
+// ---- in the engine --------------------------------------------------------------------------
+
+static ppq_var *conv(world *w, ppq_var *x, int64_t in, int64_t out, int64_t stride, uint64_t stream)
+{
+    ppq_op *op =
+        add_op(w, "Conv", x, add_const(w, "w", tensor_normal(SHAPE(out, in, 3, 3), stream)),
+               add_const(w, "b", tensor_normal(SHAPE(out), stream + 1)));
+    ppq_op_set_ints(w->g, op, "strides", (const int64_t[]){ stride, stride }, 2);
+    ppq_op_set_ints(w->g, op, "pads", (const int64_t[]){ 1, 1, 1, 1 }, 4);
+    return op->out[0];
+}
+
+enum { DEEP = 40, SIDE = 84 };
+
+// What follows: nothing, an activation, a residual sum, an activation that is not ours.
+static world build(int variant)
+{
+    world w = world_new();
+    ppq_var *x = add_input(&w, "x", SHAPE(1, DEEP, SIDE, SIDE));
+    ppq_var *y = conv(&w, x, DEEP, variant == 2 ? DEEP : 9, variant == 3 ? 2 : 1, 3);
+    if (variant == 1)
+        y = add_op(&w, "LeakyRelu", y, NULL, NULL)->out[0];
+    if (variant == 2)
+        y = add_op(&w, "Relu", add_op(&w, "Add", y, x, NULL)->out[0], NULL, NULL)->out[0];
+    if (variant == 3)
+        y = add_op(&w, "Sigmoid", y, NULL, NULL)->out[0];
+    ppq_graph_rename_var(w.g, y, "y");
+    ppq_graph_mark_output(w.g, y);
+    ppq_graph_compact(w.g);
+    return w;
+}
+
+static size_t count_direct(const ppq_engine *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ppq_engine_n_steps(e); i++)
+        n += strcmp(ppq_engine_get_step(e, i).kernel, "conv direct") == 0;
+    return n;
+}
+
+START_TEST(large_images_are_ours)
+{
+    if (ppq_isa_detect() < PPQ_ISA_AVX2)
+        return;
+    world w = build(_i);
+    ppq_tensor x = tensor_normal(SHAPE(1, DEEP, SIDE, SIDE), 7), y[3];
+    ppq_tensor want = run_graph(w.g, &x, w.d);
+    for (int n = 0; n < 3; n++) {
+        const ppq_engine_opts o = { .n_threads = n + 1, .isa = 1 + PPQ_ISA_AVX2 };
+        ppq_engine *e;
+        OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
+        ck_assert_uint_eq(count_direct(e), _i != 3);
+        OK(w.d, ppq_engine_run(e, &x, &y[n], NULL, NULL, w.d));
+        check_near(&y[n], &want, 1e-5);
+        ck_assert(ppq_tensor_equal(&y[n], &y[0]));
+        ppq_engine_destroy(e);
+    }
+    for (int n = 0; n < 3; n++)
+        ppq_tensor_unref(&y[n]);
+    ppq_tensor_unref(&x);
+    ppq_tensor_unref(&want);
+    world_end(&w);
+}
+END_TEST
+
+int main(void)
+{
+    const test_entry tests[] = {
+        { common_windows_are_exact, 13 },
+        { any_window_is_exact, 5 },
+        { several_panels_and_chunks_are_exact, 1 },
+        { nan_goes_through, 1 },
+        { large_images_are_ours, 4 },
+    };
+    return run_tests("engine-conv", tests, PPQ_COUNT(tests));
+}
