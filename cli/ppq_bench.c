@@ -9,6 +9,7 @@
 static const cli_option options[] = {
     CLI_MODEL_OPTIONS,
     { "engine", 0, "engine|simulate|reference", "kernels (default engine; reference: plain C)" },
+    { "onednn", 0, NULL, "convolutions by oneDNN's kernels only, none of our own" },
     { "warmup", 0, "N", "runs before those that count (default 2)" },
     { "iterations", 0, "N", "runs; 0: two seconds per model, or all data once (default 0)" },
     { "compare", 0, NULL, "run the models in turns: the ratio holds when the machine drifts" },
@@ -32,7 +33,8 @@ typedef struct model {
     double ratio[3];        // to the first model: median, and with --compare p10 and p90
     bool has_info;
     ppq_net_info info;
-    ppq_net_step *steps; // --profile
+    ppq_net_step *steps; // --profile; those of one group are one
+    size_t n_steps;
     double *before;      // seconds of each step before the runs that count
     char saturating[128], left_float[128];
 } model;
@@ -63,6 +65,10 @@ static int take(void *user, const cli_option *o, const char *v)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->iterations);
     if (strcmp(o->name, "seed") == 0)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->seed);
+    if (strcmp(o->name, "onednn") == 0) {
+        j->m.net.library = 1;
+        return CLI_OPTION;
+    }
     *(strcmp(o->name, "compare") == 0 ? &j->in_turns
       : strcmp(o->name, "cold") == 0  ? &j->cold
                                       : &j->profile) = true;
@@ -212,6 +218,12 @@ static void keep_info(model *m)
     keep_name(m->left_float, sizeof(m->left_float), &m->info.left_float);
 }
 
+// Whether it is a further part of the step before.
+static bool is_part(const model *m, const ppq_net_step *s)
+{
+    return s->group && m->n_steps && m->steps[m->n_steps - 1].group == s->group;
+}
+
 static void keep_steps(model *m)
 {
     if (!m->has_info || !m->before || !m->n)
@@ -220,15 +232,21 @@ static void keep_steps(model *m)
     if (!m->steps)
         abort();
     for (size_t i = 0; i < m->info.n_steps; i++) {
-        ppq_net_step *s = &m->steps[i];
-        if (!ppq_net_get_step(m->net, i, s))
+        ppq_net_step s;
+        if (!ppq_net_get_step(m->net, i, &s))
             continue;
-        s->op = strdup(s->op ? s->op : "");
-        s->type = strdup(s->type ? s->type : "");
-        s->kernel = strdup(s->kernel ? s->kernel : "");
-        if (!s->op || !s->type || !s->kernel)
+        s.seconds = (s.seconds - m->before[i]) / (double) m->n;
+        if (is_part(m, &s)) {
+            m->steps[m->n_steps - 1].seconds += s.seconds;
+            m->steps[m->n_steps - 1].macs += s.macs;
+            continue;
+        }
+        s.op = strdup(s.op ? s.op : "");
+        s.type = strdup(s.type ? s.type : "");
+        s.kernel = strdup(s.kernel ? s.kernel : "");
+        if (!s.op || !s.type || !s.kernel)
             abort();
-        s->seconds = (s->seconds - m->before[i]) / (double) m->n;
+        m->steps[m->n_steps++] = s;
     }
 }
 
@@ -317,11 +335,11 @@ static int by_time(const void *a, const void *b)
 // Steps by kernel, the slowest first; the caller frees.
 static kernel_sum *sum_kernels(const model *m, size_t *n)
 {
-    kernel_sum *k = calloc(m->info.n_steps + 1, sizeof(*k));
+    kernel_sum *k = calloc(m->n_steps + 1, sizeof(*k));
     if (!k)
         abort();
     *n = 0;
-    for (size_t i = 0; i < m->info.n_steps; i++) {
+    for (size_t i = 0; i < m->n_steps; i++) {
         const ppq_net_step *s = &m->steps[i];
         size_t at = 0;
         while (at < *n && strcmp(k[at].kernel, s->kernel) != 0)
@@ -344,7 +362,7 @@ static double gops(double macs, double seconds)
 static double sum_seconds(const model *m)
 {
     double sum = 0;
-    for (size_t i = 0; i < m->info.n_steps; i++)
+    for (size_t i = 0; i < m->n_steps; i++)
         sum += m->steps[i].seconds;
     return sum;
 }
@@ -358,7 +376,7 @@ static void print_profile(const model *m)
     cli_table t;
     printf("\n%s\n", m->path);
     cli_table_init(&t, per_op);
-    for (size_t i = 0; i < m->info.n_steps; i++) {
+    for (size_t i = 0; i < m->n_steps; i++) {
         const ppq_net_step *s = &m->steps[i];
         cli_table_add(&t, "%.4f", 1e3 * s->seconds);
         cli_table_add(&t, "%.1f %%", all > 0 ? 100 * s->seconds / all : 0);
@@ -405,11 +423,11 @@ static void print_machine(const job *j, const cli_machine *m)
         printf(", %.2f GHz", m->mhz / 1000);
     printf("\nlibrary  ppq %s (%s), oneDNN %s with %s, 8-bit products %s\n", ppq_version(),
            cli_build(), ppq_library_version(), isa, exact ? "exact" : "can saturate");
-    printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s%s\n\n",
+    printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s%s%s\n\n",
            cli_engine_names[j->engine], j->m.net.batch, j->m.net.threads,
            j->m.net.threads == 1 ? "" : "s", j->warmup,
            j->m.n_data ? "data from files" : "random inputs", j->in_turns ? ", in turns" : "",
-           j->cold ? ", cold caches" : "");
+           j->cold ? ", cold caches" : "", j->m.net.library ? ", oneDNN's convolutions" : "");
 }
 
 static void print_models(job *j)
@@ -489,6 +507,7 @@ static void json_settings(cli_json *w, const job *j)
     cli_json_bool(w, "random_inputs", !j->m.n_data);
     cli_json_bool(w, "in_turns", j->in_turns);
     cli_json_bool(w, "cold_caches", j->cold);
+    cli_json_bool(w, "onednn_only", j->m.net.library);
     cli_json_close(w, '}');
 }
 
@@ -510,7 +529,7 @@ static void json_plan(cli_json *w, const model *m)
 static void json_profile(cli_json *w, const model *m)
 {
     cli_json_open(w, "profile", '[');
-    for (size_t i = 0; i < m->info.n_steps; i++) {
+    for (size_t i = 0; i < m->n_steps; i++) {
         const ppq_net_step *s = &m->steps[i];
         cli_json_open(w, NULL, '{');
         cli_json_string(w, "op", s->op);
@@ -594,7 +613,7 @@ static void free_models(job *j)
 {
     for (size_t i = 0; i < j->m.n_models; i++) {
         model *m = &j->models[i];
-        for (size_t k = 0; m->steps && k < m->info.n_steps; k++) {
+        for (size_t k = 0; k < m->n_steps; k++) {
             free((void *) (uintptr_t) m->steps[k].op);
             free((void *) (uintptr_t) m->steps[k].type);
             free((void *) (uintptr_t) m->steps[k].kernel);

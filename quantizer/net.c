@@ -300,7 +300,8 @@ static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
     const ppq_engine_opts o = { .n_threads = n->o.threads,
                                 .isa = own_isa(n->o.isa),
                                 .exact = n->o.exact,
-                                .eager = n->o.eager };
+                                .eager = n->o.eager,
+                                .library = n->o.library };
     ppq_status st = ppq_lower_graph(n->session->graph, in, &p->graph, n->diag);
     if (st == PPQ_OK)
         st = ppq_engine_create(p->graph, &o, &p->engine, n->diag);
@@ -484,6 +485,7 @@ int ppq_net_get_step(const ppq_net *n, size_t i, ppq_net_step *out)
                            .type = s.op ? s.op->type : "",
                            .kernel = s.kernel,
                            .int8 = s.int8,
+                           .group = s.group,
                            .macs = s.macs,
                            .seconds = n->plans->seconds[i] };
     return 1;

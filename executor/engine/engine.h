@@ -22,6 +22,7 @@ typedef struct ppq_engine_opts {
     int isa;       // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
     bool exact;    // ops whose sums could saturate on this CPU run in float
     bool eager;    // take every op to integers, even where a lone one costs more than it saves
+    bool library;  // no kernel of our own for a convolution that oneDNN can compute
     const ppq_shape *shapes; // [g->n_inputs], of the inputs; NULL: those the graph states
     const bool *tapped;      // [g->n_vars] vars that must exist for the tap; NULL: none
 } ppq_engine_opts;
@@ -40,6 +41,7 @@ typedef struct ppq_engine_step {
     const ppq_op *op;   // the op it computes, the first of those it fuses
     const char *kernel; // "conv jit:avx2", "depthwise", "quantize", ...
     bool int8;
+    int group; // not 0: steps of one number are next to each other and run at the same time
     double macs;
 } ppq_engine_step;
 

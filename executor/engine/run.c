@@ -429,7 +429,7 @@ size_t ppq_engine_n_steps(const ppq_engine *e)
 ppq_engine_step ppq_engine_get_step(const ppq_engine *e, size_t i)
 {
     const ppq_step *s = e->plan->steps[i];
-    return (ppq_engine_step){ s->op, s->kernel, s->int8, s->macs };
+    return (ppq_engine_step){ s->op, s->kernel, s->int8, (int) s->group, s->macs };
 }
 
 // ---- running --------------------------------------------------------------------------------

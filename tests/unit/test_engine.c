@@ -584,19 +584,18 @@ static seen new_seen(const world *w)
     return (seen){ w->g, calloc(w->g->n_vars + 1, sizeof(ppq_tensor)) };
 }
 
-static void compare(const net_case *c, int variant, int isa)
+static void compare(const net_case *c, int variant, const ppq_engine_opts *o, const char *kernel)
 {
     world w = build(c, variant);
     ppq_tensor x = tensor_normal(c->in, 99), y;
     seen want = new_seen(&w), got = new_seen(&w);
     ppq_tensor reference = simulate(&w, &x, &want);
-    const ppq_engine_opts o = { .eager = true, .isa = isa };
     const ppq_engine_tap tap = { .user = &got, .see = see_var };
     ppq_engine *e;
-    OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
+    OK(w.d, ppq_engine_create(w.g, o, &e, w.d));
     char name[64];
     snprintf(name, sizeof(name), "%s %d", c->name, variant);
-    ck_assert_msg(has_kernel(e, c->kernel), "%s: no step '%s'", name, c->kernel);
+    ck_assert_msg(has_kernel(e, kernel), "%s: no step '%s'", name, kernel);
     OK(w.d, ppq_engine_run(e, &x, &y, &tap, NULL, w.d));
     same_integers(name, &want, &got);
     // The output is float or a dequantized integer: one quantum of the widest grid at most.
@@ -616,16 +615,32 @@ static void compare(const net_case *c, int variant, int isa)
 
 START_TEST(integers_are_those_of_the_simulation)
 {
+    const ppq_engine_opts o = { .eager = true };
     for (int v = 0; v < cases[_i].variants; v++)
-        compare(&cases[_i], v, 0);
+        compare(&cases[_i], v, &o, cases[_i].kernel);
 }
 END_TEST
 
 START_TEST(own_kernels_agree_at_every_level)
 {
-    for (int isa = 0; isa <= (int) ppq_isa_detect(); isa++)
+    for (int isa = 0; isa <= (int) ppq_isa_detect(); isa++) {
+        const ppq_engine_opts o = { .eager = true, .isa = isa + 1 };
         for (int v = 0; v < cases[_i].variants; v += 7)
-            compare(&cases[_i], v, isa + 1);
+            compare(&cases[_i], v, &o, cases[_i].kernel);
+    }
+}
+END_TEST
+
+START_TEST(the_library_computes_every_convolution_on_request)
+{
+    const ppq_engine_opts o = { .eager = true, .library = true };
+    int n = 0;
+    for (size_t i = 0; i < PPQ_COUNT(cases); i++)
+        if (strcmp(cases[i].kernel, "depthwise") == 0 || strcmp(cases[i].kernel, "quantize image") == 0) {
+            for (int v = 0; v < cases[i].variants; v++, n++)
+                compare(&cases[i], v, &o, "conv");
+        }
+    ck_assert_int_gt(n, 0);
 }
 END_TEST
 
@@ -906,6 +921,7 @@ int main(void)
     const test_entry tests[] = {
         { integers_are_those_of_the_simulation, n },
         { own_kernels_agree_at_every_level, n },
+        { the_library_computes_every_convolution_on_request, 1 },
         { threads_do_not_show, n },
         { one_engine_serves_several_threads, n },
 #ifdef COUNTS_ALLOCATIONS

@@ -132,4 +132,5 @@ const ppq_rule ppq_rule_depthwise = {
     .summary = "depthwise Conv on integers, by our own kernel",
     .types = types,
     .lower = lower,
+    .own = true,
 };

@@ -155,4 +155,5 @@ const ppq_rule ppq_rule_image_conv = {
     .summary = "the Conv that reads a float image, with the image's quantization",
     .types = types,
     .lower = lower,
+    .own = true,
 };

@@ -152,6 +152,8 @@ static ppq_status emit_tile(ppq_operands *o, const linear *l, int64_t from, int6
     weights.dim[1] = cols;
     ppq_tensor part = o->real;
     part.offset += (size_t) (from * (l->transposed ? l->k : 1)) * sizeof(float);
+    if (l->transposed)
+        part.shape.dim[0] = cols;
     const ppq_dnnl_md any = ppq_dnnl_md_any(&weights);
     ppq_dnnl_op *dnnl;
     PPQ_TRY(make_dnnl(o, l, cols, reads_graph_weights(l) ? &weights : &any, &dnnl));
