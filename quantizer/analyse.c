@@ -19,12 +19,12 @@ typedef struct kept {
 struct ppq_analysis {
     ppq_graph *g;
     const ppq_calib_source *data;
-    int64_t n, n_run; // samples kept; samples simulated
+    int64_t n, n_seen; // samples compared; samples of the float run
     int n_threads;
     size_t n_vars;
     bool *watch;         // per var id
     kept *reference;     // [n][n_vars]
-    ppq_shape *shape;    // [n][n_vars], of the float run
+    ppq_shape *shape;    // [n_seen][n_vars], of the float run
     ppq_dtype *dtype;    // [n_vars]
     ppq_compare *result; // [n][n_vars], then summed into the first row
     ppq_means *means;    // of the float run; borrowed, may be NULL
@@ -46,58 +46,83 @@ double ppq_compare_cosine(const ppq_compare *c)
     return d > 0 ? c->dot / d : c->noise > 0 ? 0 : 1;
 }
 
-// Memory position of logical element i.
-static int64_t position(const ppq_tensor *t, int64_t i)
-{
-    if (t->layout == PPQ_LAYOUT_PLAIN)
-        return i;
-    int64_t spatial = 1;
-    for (int k = 2; k < t->shape.rank; k++)
-        spatial *= t->shape.dim[k];
-    const int64_t c = t->shape.dim[1], s = i % spatial, ch = i / spatial % c, n = i / spatial / c;
-    return (n * spatial + s) * c + ch;
-}
-
 static int64_t n_kept(const ppq_var *v, int64_t numel)
 {
     return PPQ_MIN(numel, v->is_output ? KEEP_OUTPUT : KEEP);
 }
 
-static float element(const ppq_tensor *t, int64_t j, int64_t keep, int64_t numel)
+// Walks a tensor's elements forward in logical order.
+typedef struct walker {
+    int64_t spatial, channels;
+    int64_t image, channel, pixel;
+} walker;
+
+static walker walker_of(const ppq_tensor *t)
 {
-    // j * numel may not fit 64 bits for absurd sizes only; numel is below 2^40 here.
-    return ppq_f32(t)[position(t, (int64_t) ((double) j * ((double) numel / (double) keep)))];
+    // The logical order is memory's: one channel of any size.
+    if (t->layout == PPQ_LAYOUT_PLAIN)
+        return (walker){ .spatial = INT64_MAX, .channels = 1 };
+    walker w = { .spatial = 1, .channels = t->shape.dim[1] };
+    for (int k = 2; k < t->shape.rank; k++)
+        w.spatial *= t->shape.dim[k];
+    return w;
+}
+
+// Goes on by `n` elements; the position in memory.
+static int64_t walk(walker *w, int64_t n)
+{
+    w->pixel += n;
+    if (w->pixel >= w->spatial) {
+        w->channel += w->pixel / w->spatial;
+        w->pixel %= w->spatial;
+    }
+    if (w->channel >= w->channels) {
+        w->image += w->channel / w->channels;
+        w->channel %= w->channels;
+    }
+    return (w->image * w->spatial + w->pixel) * w->channels + w->channel;
+}
+
+// `keep` elements, evenly spaced.
+static float *take_elements(const ppq_tensor *t, int64_t keep)
+{
+    const double apart = (double) ppq_shape_numel(&t->shape) / (double) PPQ_MAX(keep, 1);
+    const float *from = ppq_f32(t);
+    float *x = malloc((size_t) (keep + 1) * sizeof(*x));
+    if (!x)
+        abort();
+    walker w = walker_of(t);
+    for (int64_t j = 0, at = 0; j < keep; j++) {
+        const int64_t next = (int64_t) ((double) j * apart);
+        x[j] = from[walk(&w, next - at)];
+        at = next;
+    }
+    return x;
 }
 
 static void record(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq_tensor *t)
 {
-    const size_t at = (size_t) sample * a->n_vars + v->id;
-    const int64_t numel = ppq_shape_numel(&t->shape), n = n_kept(v, numel);
-    kept *k = &a->reference[at];
-    k->x = malloc((size_t) (n + 1) * sizeof(float));
-    if (!k->x)
-        abort();
-    k->n = n;
-    for (int64_t j = 0; j < n; j++)
-        k->x[j] = element(t, j, n, numel);
+    const int64_t n = n_kept(v, ppq_shape_numel(&t->shape));
+    a->reference[(size_t) sample * a->n_vars + v->id] = (kept){ take_elements(t, n), n };
 }
 
 static void compare(ppq_analysis *a, int64_t sample, const ppq_var *v, const ppq_tensor *t)
 {
     const size_t at = (size_t) sample * a->n_vars + v->id;
     const kept *k = &a->reference[at];
-    const int64_t numel = ppq_shape_numel(&t->shape);
     ppq_compare *r = &a->result[at];
-    if (!k->x || k->n != n_kept(v, numel))
+    if (!k->x || k->n != n_kept(v, ppq_shape_numel(&t->shape)))
         return;
+    float *got = take_elements(t, k->n);
     for (int64_t j = 0; j < k->n; j++) {
-        const double x = (double) k->x[j], y = (double) element(t, j, k->n, numel);
+        const double x = (double) k->x[j], y = (double) got[j];
         r->signal += x * x;
         r->norm += y * y;
         r->noise += (x - y) * (x - y);
         r->dot += x * y;
     }
     r->n += k->n;
+    free(got);
 }
 
 // ---- what is watched ------------------------------------------------------------------------
@@ -136,7 +161,7 @@ static ppq_status see_float(void *user, int64_t sample, int worker, const ppq_va
     a->shape[(size_t) sample * a->n_vars + v->id] = value->shape;
     if (sample == 0)
         a->dtype[v->id] = value->dtype;
-    if (a->watch[v->id] && value->dtype == PPQ_DT_F32)
+    if (sample < a->n && a->watch[v->id] && value->dtype == PPQ_DT_F32)
         record(a, sample, v, value);
     if (a->means)
         ppq_means_add(a->means, sample, v, value, false);
@@ -159,7 +184,7 @@ static ppq_status run_float(ppq_analysis *a, ppq_diag *d)
     ppq_float_run *r = NULL;
     ppq_status st = ppq_float_run_create(a->g, a->data, shown, a->n_threads, &r, d);
     if (st == PPQ_OK)
-        st = ppq_float_run_samples(r, a->n, see_float, a, NULL, d);
+        st = ppq_float_run_samples(r, a->n_seen, see_float, a, NULL, d);
     ppq_float_run_destroy(r);
     free(shown);
     return st;
@@ -172,7 +197,7 @@ static void learn_shapes(ppq_analysis *a)
         if (!v->producer.op || a->dtype[i] == PPQ_DT_NONE)
             continue;
         ppq_shape s = a->shape[i];
-        for (int64_t k = 1; k < a->n && s.rank >= 0; k++) {
+        for (int64_t k = 1; k < a->n_seen && s.rank >= 0; k++) {
             const ppq_shape *o = &a->shape[(size_t) k * a->n_vars + i];
             if (o->rank != s.rank)
                 s.rank = -1;
@@ -193,26 +218,29 @@ ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data, in
     ppq_analysis *a = calloc(1, sizeof(*a));
     if (!a)
         abort();
-    n = PPQ_MIN(n, data->n_samples);
-    const size_t cells = (size_t) n * g->n_vars + 1;
-    *a = (ppq_analysis){
-        .g = g, .data = data, .n = n, .n_threads = n_threads, .n_vars = g->n_vars, .means = means
-    };
+    *a = (ppq_analysis){ .g = g,
+                         .data = data,
+                         .n = PPQ_MIN(n, data->n_samples),
+                         .n_threads = n_threads,
+                         .n_vars = g->n_vars,
+                         .means = means };
+    a->n_seen = means ? PPQ_MAX(a->n, ppq_means_samples(means)) : a->n;
+    const size_t cells = (size_t) a->n * g->n_vars + 1;
     a->watch = calloc(g->n_vars + 1, sizeof(*a->watch));
     a->reference = calloc(cells, sizeof(*a->reference));
-    a->shape = calloc(cells, sizeof(*a->shape));
+    a->shape = calloc((size_t) a->n_seen * g->n_vars + 1, sizeof(*a->shape));
     a->dtype = calloc(g->n_vars + 1, sizeof(*a->dtype));
     a->result = calloc(cells, sizeof(*a->result));
     if (!a->watch || !a->reference || !a->shape || !a->dtype || !a->result)
         abort();
     watch_results(a);
-    const ppq_status st = n ? run_float(a, d) : PPQ_OK;
+    const ppq_status st = a->n_seen ? run_float(a, d) : PPQ_OK;
     a->means = NULL;
     if (st != PPQ_OK) {
         ppq_analysis_destroy(a);
         return st;
     }
-    if (n)
+    if (a->n_seen)
         learn_shapes(a);
     free(a->shape);
     a->shape = NULL;
@@ -273,19 +301,18 @@ static void one_sample(void *user, int64_t i, int worker)
         atomic_store(&j->failed, (int) st);
 }
 
-ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d)
+ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
 {
     const ppq_exec_opts o = { .mode = PPQ_EXEC_SIMULATE, .n_threads = 1 };
     job j = { .a = a };
-    a->n_run = PPQ_MIN(n, a->n);
     a->d = d;
-    if (!a->n_run)
+    if (!a->n)
         return PPQ_OK;
     PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
-    ppq_parallel_for(a->n_threads, a->n_run, one_sample, &j);
+    ppq_parallel_for(a->n_threads, a->n, one_sample, &j);
     ppq_exec_destroy(j.exec);
     PPQ_TRY((ppq_status) atomic_load(&j.failed));
-    for (int64_t k = 1; k < a->n_run; k++)
+    for (int64_t k = 1; k < a->n; k++)
         for (size_t i = 0; i < a->n_vars; i++) {
             ppq_compare *to = &a->result[i];
             const ppq_compare *from = &a->result[(size_t) k * a->n_vars + i];
@@ -314,7 +341,7 @@ void ppq_analysis_destroy(ppq_analysis *a)
 
 const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id)
 {
-    return a && a->n_run && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
+    return a && a->n && var_id < a->n_vars && a->result[var_id].n ? &a->result[var_id] : NULL;
 }
 
 const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op)
@@ -327,5 +354,5 @@ const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op)
 
 int64_t ppq_analysis_samples(const ppq_analysis *a)
 {
-    return a ? a->n_run : 0;
+    return a ? a->n : 0;
 }

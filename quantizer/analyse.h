@@ -22,14 +22,15 @@ double ppq_compare_cosine(const ppq_compare *c);
 
 typedef struct ppq_analysis ppq_analysis;
 
-// Runs samples [0, n) of `data` in float and keeps what it needs. Also learns shapes: every var's
-// shape and type that inference could not tell is taken from the run (dimensions that differ
-// between samples stay unknown). `means` (may be NULL) takes the means of inputs.
+// Runs samples of `data` in float: [0, n), of which it keeps what it needs to compare, and as many
+// as `means` (may be NULL) takes the means of inputs from. Also learns shapes: every var's shape
+// and type that inference could not tell is taken from the run (dimensions that differ between
+// samples stay unknown).
 PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_source *data,
                                                 int64_t n, int n_threads, ppq_means *means,
                                                 ppq_analysis **out, ppq_diag *d);
-// Runs the first n of the same samples with quantization simulated.
-PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, int64_t n, ppq_diag *d);
+// Runs samples [0, n) with quantization simulated.
+PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d);
 void ppq_analysis_destroy(ppq_analysis *a); // NULL is fine
 
 // Results, by var id of the graph; NULL where nothing was compared.

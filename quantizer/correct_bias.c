@@ -71,6 +71,11 @@ void ppq_means_destroy(ppq_means *m)
     free(m);
 }
 
+int64_t ppq_means_samples(const ppq_means *m)
+{
+    return m->n;
+}
+
 void ppq_means_wants(const ppq_means *m, bool *shown)
 {
     for (size_t i = 0; i < m->n_ops; i++)
@@ -215,6 +220,30 @@ static double *mean_of(const ppq_means *m, const ppq_op *op, int64_t *channels)
 
 // ---- correcting -----------------------------------------------------------------------------
 
+// Filters o < n, each [per][taps], the first `group` of which read the first `per` channels. One
+// filter's sum waits for every addition; a few take turns.
+static void project_filters(const float *w, int64_t n, int64_t group, int64_t per, int64_t taps,
+                            const double *mean, double *out)
+{
+    enum { TURNS = 8 };
+    const int64_t size = per * taps;
+    for (int64_t o = 0; o < n; o += TURNS) {
+        const float *row[TURNS];
+        const double *at[TURNS];
+        double sum[TURNS] = { 0 };
+        for (int k = 0; k < TURNS; k++) {
+            const int64_t filter = PPQ_MIN(o + k, n - 1);
+            row[k] = w + filter * size;
+            at[k] = mean + filter / group * per;
+        }
+        for (int64_t c = 0, i = 0; c < per; c++)
+            for (int64_t t = 0; t < taps; t++, i++)
+                for (int k = 0; k < TURNS; k++)
+                    sum[k] += (double) row[k][i] * at[k][c];
+        memcpy(out + o, sum, (size_t) PPQ_MIN(n - o, TURNS) * sizeof(*sum));
+    }
+}
+
 // out[o] = sum over inputs of w times the input's mean.
 static bool project(const ppq_op *op, const ppq_tensor *w, const double *mean, int64_t channels,
                     double *out)
@@ -227,10 +256,7 @@ static bool project(const ppq_op *op, const ppq_tensor *w, const double *mean, i
         const int64_t taps = ppq_shape_numel(&w->shape) / PPQ_MAX(x.channels * per, 1);
         if (x.group < 1 || x.channels % x.group || per * x.group != channels)
             return false;
-        for (int64_t o = 0; o < x.channels; o++)
-            for (int64_t c = 0; c < per; c++)
-                for (int64_t k = 0; k < taps; k++)
-                    out[o] += (double) *p++ * mean[o / group * per + c];
+        project_filters(p, x.channels, group, per, taps, mean, out);
         return true;
     }
     const int64_t rows = w->shape.dim[0], cols = w->shape.dim[1];

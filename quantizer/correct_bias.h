@@ -19,6 +19,7 @@ typedef struct ppq_means ppq_means;
 // For `n` samples, each watched by one thread at a time.
 ppq_means *ppq_means_create(const ppq_graph *g, int64_t n);
 void ppq_means_destroy(ppq_means *m); // NULL is fine
+int64_t ppq_means_samples(const ppq_means *m);
 // The vars whose values it takes: sets shown[id], [g->n_vars].
 void ppq_means_wants(const ppq_means *m, bool *shown);
 // Adds the values of `v`, or, when `shift`, what rounding adds to them, for every op that reads it

@@ -314,8 +314,8 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     t = now();
     const int64_t n = PPQ_MIN(ppq_correction_samples(s->settings), data->n_samples);
     ppq_means *means = corrects_bias(s) ? ppq_means_create(s->graph, n) : NULL;
-    ppq_status st = ppq_analysis_reference(s->graph, data, means ? n : s->settings->analyse,
-                                           s->n_threads, means, &s->analysis, s->diag);
+    ppq_status st = ppq_analysis_reference(s->graph, data, s->settings->analyse, s->n_threads,
+                                           means, &s->analysis, s->diag);
     if (st == PPQ_OK && means)
         st = ppq_correct_weights(s->graph, means, s->n_threads, s->diag);
     phase_done(s, "float-reference", t);
@@ -355,7 +355,7 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     close_float_run(s);
     PPQ_TRY(run_common(s, finish));
     const double t = now();
-    PPQ_TRY(ppq_analysis_simulate(s->analysis, s->settings->analyse, s->diag));
+    PPQ_TRY(ppq_analysis_simulate(s->analysis, s->diag));
     phase_done(s, "analyse", t);
     return PPQ_OK;
 }
