@@ -78,8 +78,8 @@ int cli_model_option(const cli *c, cli_model_options *m, const cli_option *o, co
         m->samples.preprocess = value;
     else if (strcmp(name, "dtype") == 0)
         m->samples.dtype = value;
-    else if (strcmp(name, "exact") == 0)
-        m->net.exact = 1;
+    else if (strcmp(name, "saturate") == 0)
+        m->net.saturate = 1;
     else if (strcmp(name, "eager") == 0)
         m->net.eager = 1;
     else if (strcmp(name, "isa") != 0)
@@ -104,8 +104,8 @@ void cli_warn_of_saturation(const cli *c, const char *path, const ppq_net_info *
     if (c->quiet || !info->n_saturating)
         return;
     fprintf(stderr,
-            "%s: warning: sums of %zu steps of '%s' could saturate on this CPU, the first '%s': "
-            "--exact runs them in float, a model from ppq-quantize --weight-bits 7 is free of it\n",
+            "%s: warning: sums of %zu steps of '%s' could saturate on this CPU, the first '%s'; "
+            "they are exact without --saturate\n",
             c->command, info->n_saturating, path, info->saturating ? info->saturating : "");
 }
 

@@ -17,7 +17,7 @@ enum { CLI_MAX_MODELS = 64 };
         { "batch", 'b', "N", "samples per run (default 1)" },                                 \
         { "threads", 't', "N", "default 1" },                                                 \
         { "isa", 0, "avx2|avx512|vnni|native", "use no more than these instructions" },       \
-        { "exact", 0, NULL, "run ops in float whose 8-bit sums could saturate on this CPU" }, \
+        { "saturate", 0, NULL, "let 8-bit sums saturate where that is faster on this CPU" },  \
     {                                                                                         \
         "eager", 0, NULL, "integers even for ops that are faster in float"                    \
     }

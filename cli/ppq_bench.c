@@ -422,7 +422,7 @@ static void print_machine(const job *j, const cli_machine *m)
     if (m->mhz > 0)
         printf(", %.2f GHz", m->mhz / 1000);
     printf("\nlibrary  ppq %s (%s), oneDNN %s with %s, 8-bit products %s\n", ppq_version(),
-           cli_build(), ppq_library_version(), isa, exact ? "exact" : "can saturate");
+           cli_build(), ppq_library_version(), isa, exact ? "exact" : "saturate");
     printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s%s%s\n\n",
            cli_engine_names[j->engine], j->m.net.batch, j->m.net.threads,
            j->m.net.threads == 1 ? "" : "s", j->warmup,
@@ -469,6 +469,9 @@ static void print_plans(const job *j)
         if (m->info.n_left_float)
             printf(", %zu lone quantized ops in float for speed (the first '%s')",
                    m->info.n_left_float, m->info.left_float);
+        if (m->info.n_exact)
+            printf(", %zu by slower exact kernels, as 8-bit sums saturate on this CPU",
+                   m->info.n_exact);
         printf("\n");
     }
     printf("peak memory of the process: %.1f MB\n", j->peak_memory / 1e6);
@@ -519,6 +522,7 @@ static void json_plan(cli_json *w, const model *m)
     cli_json_number(w, "fused_ops", (double) m->info.n_fused);
     cli_json_number(w, "left_float", (double) m->info.n_left_float);
     cli_json_string(w, "first_left_float", m->info.left_float);
+    cli_json_number(w, "exact_ops", (double) m->info.n_exact);
     cli_json_number(w, "saturating_steps", (double) m->info.n_saturating);
     cli_json_string(w, "first_saturating", m->info.saturating);
     cli_json_number(w, "activation_bytes", (double) m->info.activation_bytes);

@@ -21,7 +21,7 @@ static const cli_option options[] = {
     { "dispatcher", 'd', "NAME", "which ops go to int8 (default: the platform's)" },
     { "method", 'm', "NAME", "calibration of activations (default: the platform's)" },
     { "weight-method", 0, "NAME", "calibration of weights (default: the platform's)" },
-    { "weight-bits", 0, "8|7", "7: exact on CPUs without VNNI, where int8 products saturate" },
+    { "weight-bits", 0, "8|7", "7: exact in runtimes whose int8 products saturate without VNNI" },
     { "format", 'f', "NAME", "format of the output (default: the platform's)" },
     { "export", 0, "NAME=FILE", "another deploy format beside it; repeatable" },
     { "op-types", 0, "A,B", "quantize only these types" },

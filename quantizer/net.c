@@ -299,7 +299,7 @@ static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
         abort();
     const ppq_engine_opts o = { .n_threads = n->o.threads,
                                 .isa = own_isa(n->o.isa),
-                                .exact = n->o.exact,
+                                .saturate = n->o.saturate,
                                 .eager = n->o.eager,
                                 .library = n->o.library };
     ppq_status st = ppq_lower_graph(n->session->graph, in, &p->graph, n->diag);
@@ -467,6 +467,7 @@ int ppq_net_get_info(const ppq_net *n, ppq_net_info *out)
     *out = (ppq_net_info){ .n_steps = i->n_steps,
                            .n_int8 = i->n_int8,
                            .n_fused = i->n_fused_ops,
+                           .n_exact = i->n_exact,
                            .n_saturating = i->n_saturating,
                            .saturating = i->saturating,
                            .n_left_float = i->n_left_float,

@@ -9,8 +9,9 @@
 // no integer form runs in float between them, and a graph without pairs in float altogether.
 //
 // Meaning is that of the graph: what leaves a QuantizeLinear differs from the plain executor by at
-// most one quantum, given the same integers at the step's inputs. On a CPU without VNNI products
-// of uint8 and int8 are added in saturating 16 bits; ppq_engine_info counts the ops concerned.
+// most one quantum, given the same integers at the step's inputs. On a CPU without VNNI oneDNN adds
+// products of uint8 and int8 in saturating 16 bits: ops whose weights are large enough for that
+// run by an exact kernel of our own, or in float where it has none, unless told to saturate.
 //
 // An engine is made for one set of input shapes, which must be known. It keeps what
 // it needs of the graph's constants; the graph must outlive it. Its results do not depend on
@@ -20,7 +21,7 @@ typedef struct ppq_engine ppq_engine;
 typedef struct ppq_engine_opts {
     int n_threads; // 0: 1
     int isa;       // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
-    bool exact;    // ops whose sums could saturate on this CPU run in float
+    bool saturate; // let 8-bit sums saturate where the CPU's fastest kernels do
     bool eager;    // take every op to integers, even where a lone one costs more than it saves
     bool library;  // no kernel of our own for a convolution that oneDNN can compute
     const ppq_shape *shapes; // [g->n_inputs], of the inputs; NULL: those the graph states
@@ -29,6 +30,7 @@ typedef struct ppq_engine_opts {
 
 typedef struct ppq_engine_info {
     size_t n_steps, n_int8, n_fused_ops;
+    size_t n_exact;         // ops that take a slower kernel because the fastest would saturate
     size_t n_saturating;    // steps on integers whose sums could saturate on this CPU
     const char *saturating; // name of the first such op, or NULL
     size_t n_left_float;    // lone integer ops that run in float because that is faster

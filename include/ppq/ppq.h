@@ -164,7 +164,7 @@ typedef struct ppq_net_opts {
     int threads;     // 0: 1
     const char *isa; // "avx2", "avx512", "vnni": use no more than this, in the whole process, from
                      // the first model on; NULL or "native": whatever the CPU has
-    int exact;       // ops whose 8-bit sums could saturate on this CPU run in float
+    int saturate;    // let 8-bit sums saturate where this CPU's fastest kernels do
     int eager;       // integers even for ops that are faster in float
     int library;     // convolutions by oneDNN's kernels only, none of our own
     int profile;     // measure every step; FAST only
@@ -204,6 +204,7 @@ PPQ_API const char *ppq_isa_in_use(int *exact);
 typedef struct ppq_net_info {
     size_t n_steps, n_int8; // steps of the plan, those that compute on integers
     size_t n_fused;         // ops taken into another op's step
+    size_t n_exact;         // ops that take a slower kernel because the fastest would saturate
     size_t n_saturating;    // steps whose 8-bit sums could saturate on this CPU
     const char *saturating; // the first such op
     size_t n_left_float;    // quantized ops that run in float because that is faster

@@ -506,14 +506,15 @@ class Bench(Case):
         self.assertLessEqual(set(kernels('--onednn')), {'conv', 'quantize', 'reorder'})
 
     def test_products_that_could_saturate(self):
-        p = self.succeeds(self.bench('--json', '--eager', models=[self.int8()]))
+        p = self.succeeds(self.bench('--json', '--eager', '--saturate', models=[self.int8()]))
         j = json.loads(p.stdout)
         saturating = j['models'][0]['plan']['saturating_steps']
-        self.assertEqual(saturating > 0, '--weight-bits 7' in p.stderr)
-        if j['machine']['exact_products']:
-            self.assertEqual(saturating, 0)
-        plan = self.document('--exact', models=[self.out])['models'][0]['plan']
-        self.assertEqual(plan['saturating_steps'], 0)
+        self.assertEqual(saturating > 0, not j['machine']['exact_products'])
+        self.assertEqual(saturating > 0, '--saturate' in p.stderr)
+        p = self.succeeds(self.bench('--json', '--eager', models=[self.out]))
+        plan = json.loads(p.stdout)['models'][0]['plan']
+        self.assertEqual((plan['saturating_steps'], p.stderr), (0, ''))
+        self.assertEqual(plan['exact_ops'] > 0, saturating > 0)
 
     def test_batches(self):
         free = onnx.model([onnx.node('Relu', ['x'], ['y'], 'relu')], [], [('x', ['N', 4])], [('y', ['N', 4])])

@@ -103,7 +103,7 @@ static void run_shape(fuzz_graph *f, const ppq_tensor *feeds, uint32_t how)
     const bool runs = plain_runs(f->g, feeds, f->d);
     ppq_engine_opts o = { .n_threads = 1 + (how >> 1 & 1),
                           .eager = how >> 2 & 1,
-                          .exact = how >> 3 & 1,
+                          .saturate = how >> 3 & 1,
                           .isa = (int) ((how >> 5) % ((uint32_t) ppq_isa_detect() + 2)) };
     const bool as_is = how >> 4 & 1;
     const ppq_shape shape = feeds[0].shape;

@@ -584,9 +584,10 @@ static seen new_seen(const world *w)
     return (seen){ w->g, calloc(w->g->n_vars + 1, sizeof(ppq_tensor)) };
 }
 
-static void compare(const net_case *c, int variant, const ppq_engine_opts *o, const char *kernel)
+// Runs the world's graph, which it ends. kernel NULL: any.
+static void compare_world(world w, const net_case *c, int variant, const ppq_engine_opts *o,
+                          const char *kernel)
 {
-    world w = build(c, variant);
     ppq_tensor x = tensor_normal(c->in, 99), y;
     seen want = new_seen(&w), got = new_seen(&w);
     ppq_tensor reference = simulate(&w, &x, &want);
@@ -595,7 +596,7 @@ static void compare(const net_case *c, int variant, const ppq_engine_opts *o, co
     OK(w.d, ppq_engine_create(w.g, o, &e, w.d));
     char name[64];
     snprintf(name, sizeof(name), "%s %d", c->name, variant);
-    ck_assert_msg(has_kernel(e, kernel), "%s: no step '%s'", name, kernel);
+    ck_assert_msg(!kernel || has_kernel(e, kernel), "%s: no step '%s'", name, kernel);
     OK(w.d, ppq_engine_run(e, &x, &y, &tap, NULL, w.d));
     same_integers(name, &want, &got);
     // The output is float or a dequantized integer: one quantum of the widest grid at most.
@@ -611,6 +612,11 @@ static void compare(const net_case *c, int variant, const ppq_engine_opts *o, co
     free_seen(&want);
     free_seen(&got);
     world_end(&w);
+}
+
+static void compare(const net_case *c, int variant, const ppq_engine_opts *o, const char *kernel)
+{
+    compare_world(build(c, variant), c, variant, o, kernel);
 }
 
 START_TEST(integers_are_those_of_the_simulation)
@@ -631,12 +637,39 @@ START_TEST(own_kernels_agree_at_every_level)
 }
 END_TEST
 
+// The same real weights with eight bits.
+static void widen_weights(ppq_graph *g)
+{
+    for (size_t i = 0; i < g->n_ops; i++) {
+        const ppq_op *op = g->ops[i];
+        if (!ppq_op_is(op, "DequantizeLinear") || op->in[0]->value.dtype != PPQ_DT_I8)
+            continue;
+        int8_t *q = ppq_tensor_data(&op->in[0]->value);
+        for (int64_t k = 0; k < ppq_shape_numel(&op->in[0]->value.shape); k++)
+            q[k] = (int8_t) (q[k] * 2 < -128 ? -128 : q[k] * 2 > 127 ? 127 : q[k] * 2);
+        for (int64_t k = 0; k < ppq_shape_numel(&op->in[1]->value.shape); k++)
+            ppq_f32(&op->in[1]->value)[k] /= 2;
+    }
+}
+
+START_TEST(weights_of_eight_bits_do_not_saturate)
+{
+    const ppq_engine_opts o = { .eager = true };
+    for (int v = 0; v < cases[_i].variants; v++) {
+        world w = build(&cases[_i], v);
+        widen_weights(w.g);
+        compare_world(w, &cases[_i], v, &o, NULL);
+    }
+}
+END_TEST
+
 START_TEST(the_library_computes_every_convolution_on_request)
 {
     const ppq_engine_opts o = { .eager = true, .library = true };
     int n = 0;
     for (size_t i = 0; i < PPQ_COUNT(cases); i++)
-        if (strcmp(cases[i].kernel, "depthwise") == 0 || strcmp(cases[i].kernel, "quantize image") == 0) {
+        if (strcmp(cases[i].kernel, "depthwise") == 0 ||
+            strcmp(cases[i].kernel, "quantize image") == 0) {
             for (int v = 0; v < cases[i].variants; v++, n++)
                 compare(&cases[i], v, &o, "conv");
         }
@@ -888,12 +921,12 @@ START_TEST(ops_left_in_float_keep_the_range)
 }
 END_TEST
 
-// Where sums of 16 bits can overflow, that is counted, and avoided when asked.
+// Where sums of 16 bits can overflow, that is avoided, or counted when asked for.
 START_TEST(saturation_is_known)
 {
     if (ppq_dnnl_exact_u8s8())
         return;
-    for (int exact = 0; exact < 2; exact++) {
+    for (int saturate = 0; saturate < 2; saturate++) {
         world w = world_new();
         ppq_tensor q = tensor_new(PPQ_DT_I8, SHAPE(8, 8, 1, 1)),
                    scale = tensor_new(PPQ_DT_F32, SHAPE(1));
@@ -904,11 +937,13 @@ START_TEST(saturation_is_known)
                 ->out[0];
         ppq_var *x = pair(&w, add_input(&w, "x", SHAPE(1, 8, 9, 9)), &u8);
         finish(&w, pair(&w, conv(&w, x, k, NULL, 1, 1, 0)->out[0], &u8));
-        const ppq_engine_opts o = { .eager = true, .exact = exact != 0 };
+        const ppq_engine_opts o = { .eager = true, .saturate = saturate != 0 };
         ppq_engine *e;
         ppq_graph_compact(w.g);
         OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
-        ck_assert_uint_eq(ppq_engine_get_info(e)->n_saturating, !exact);
+        ck_assert_uint_eq(ppq_engine_get_info(e)->n_saturating, (size_t) saturate);
+        ck_assert_uint_eq(ppq_engine_get_info(e)->n_exact, !saturate);
+        ck_assert_int_eq(has_kernel(e, "conv exact"), !saturate);
         ppq_engine_destroy(e);
         world_end(&w);
     }
@@ -921,6 +956,7 @@ int main(void)
     const test_entry tests[] = {
         { integers_are_those_of_the_simulation, n },
         { own_kernels_agree_at_every_level, n },
+        { weights_of_eight_bits_do_not_saturate, n },
         { the_library_computes_every_convolution_on_request, 1 },
         { threads_do_not_show, n },
         { one_engine_serves_several_threads, n },

@@ -12,6 +12,10 @@
 //
 // A vw has twice as many lanes of uint16, whose sums do not carry into each other.
 //
+// vi_add_fours(sum, a, b) takes each int32 of a as four uint8 and of b as four int8, and adds the
+// sum of four products; no two neighbours of b may sum to more than 128 in magnitude, as pairs are
+// added in 16 bits on the way where there is no VNNI.
+//
 // vi_dot_pairs(a, b) takes each int32 as two int16: the sum of two products.
 //
 // vf_fma(a, b, c) is a * b + c, rounded once. vf_max(a, b) and vf_min(a, b) give b when a is NaN.
@@ -53,6 +57,15 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm512_slli_epi32(a, 8); }
+V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
+{
+#if defined(__AVX512VNNI__)
+    return _mm512_dpbusd_epi32(sum, a, b);
+#else
+    const vi pairs = _mm512_maddubs_epi16(a, b);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+#endif
+}
 V_INLINE vi vi_dot_pairs(vi a, vi b) { return _mm512_madd_epi16(a, b); }
 V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm512_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm512_cvtepi32_ps(a); }
@@ -111,6 +124,11 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm256_slli_epi32(a, 8); }
+V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
+{
+    const vi pairs = _mm256_maddubs_epi16(a, b);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
 V_INLINE vi vi_dot_pairs(vi a, vi b) { return _mm256_madd_epi16(a, b); }
 V_INLINE vi vi_max_bytes(vi a, vi b) { return _mm256_max_epu8(a, b); }
 V_INLINE vf vf_from(vi a) { return _mm256_cvtepi32_ps(a); }
@@ -170,6 +188,14 @@ V_INLINE vi vi_sub(vi a, vi b) { return a - b; }
 V_INLINE vi vi_or(vi a, vi b) { return a | b; }
 V_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
 V_INLINE vi vi_shl8(vi a) { return (int32_t) ((uint32_t) a << 8); }
+V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
+{
+    uint8_t x[4];
+    int8_t y[4];
+    vi_store(x, a);
+    vi_store(y, b);
+    return sum + x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3];
+}
 V_INLINE vi vi_dot_pairs(vi a, vi b)
 {
     int16_t x[2], y[2];

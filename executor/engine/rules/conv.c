@@ -56,6 +56,7 @@ ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shape, ppq_chain_c
         if (shape->win.kernel[i] < shape->win.stride[i])
             return PPQ_ERR_UNSUPPORTED;
     o->channels = y->dim[1];
+    o->has_exact = !transposed && shape->win.n <= 2;
     // The channels of a transposed convolution with groups lie along two dimensions of its weights.
     const int out_axis = !transposed ? 0 : shape->groups > 1 ? -1 : 1;
     PPQ_TRY(ppq_operands_init(o, op->in[0], op->in[1], out_axis, transposed ? 0 : 1));
@@ -219,6 +220,8 @@ ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                          const ppq_dnnl_window *window, const ppq_shape *src,
                          const ppq_tensor *weights)
 {
+    if (o->exact)
+        return ppq_conv_emit_q8(o, shape, window, src, weights, macs(o, shape));
     const ppq_dnnl_md w = weights_md(shape, weights);
     ppq_dnnl_op *dnnl;
     bool was_padded;

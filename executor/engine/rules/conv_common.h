@@ -16,6 +16,11 @@ PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *sh
 // The same on the op's own operands by our own kernel; PPQ_ERR_UNSUPPORTED where that does not win.
 PPQ_NODISCARD ppq_status ppq_conv_emit_direct(ppq_operands *o, const ppq_conv_shape *shape);
 
+// The same as ppq_conv_emit by our own exact kernel; PPQ_ERR_UNSUPPORTED where it can not.
+PPQ_NODISCARD ppq_status ppq_conv_emit_q8(ppq_operands *o, const ppq_conv_shape *shape,
+                                          const ppq_dnnl_window *window, const ppq_shape *src,
+                                          const ppq_tensor *weights, double macs);
+
 // Whether oneDNN has only its general implementation for that, which unfolds the whole image first,
 // however ppq_conv_emit prepares the operands.
 bool ppq_conv_is_general(const ppq_operands *o, const ppq_conv_shape *shape,

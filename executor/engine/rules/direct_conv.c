@@ -23,7 +23,7 @@ static bool pays(const ppq_plan *p, const ppq_direct_conv_desc *c)
     enum { DEEP = 40, IMAGE = 1 << 20 };
     const int64_t skipped = PPQ_MIN(c->stride[0] * c->stride[1], 2);
     const int64_t bytes = c->src_size[0] * c->src_size[1] * c->in * (int64_t) sizeof(float);
-    return ppq_plan_isa(p) == PPQ_ISA_AVX2 && c->groups == 1 && c->in >= DEEP &&
+    return !p->o.library && ppq_plan_isa(p) == PPQ_ISA_AVX2 && c->groups == 1 && c->in >= DEEP &&
            c->kernel[0] * c->kernel[1] > 1 && bytes * skipped > IMAGE;
 }
 

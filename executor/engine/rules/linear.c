@@ -43,6 +43,7 @@ static ppq_status describe(ppq_operands *o, linear *l, ppq_chain_cut cut)
          p->shape[c->id].dim[p->shape[c->id].rank - 1] != l->n))
         return PPQ_ERR_UNSUPPORTED;
     o->channels = l->n;
+    o->has_exact = true;
     PPQ_TRY(
         ppq_operands_init(o, op->in[0], op->in[1], l->transposed ? 0 : 1, l->transposed ? 1 : 0));
     const ppq_chain_opts opts = { .channel_axis = y->rank - 1, .integers = o->int8, .cut = cut };
@@ -112,6 +113,8 @@ static ppq_status make_pointwise(const ppq_operands *o, const linear *l, const p
 static ppq_status emit_integers(ppq_operands *o, const linear *l)
 {
     const ppq_tensor *w = ppq_operands_weights(o);
+    if (o->exact)
+        return ppq_linear_emit_q8(o, l->rows, l->k, l->n, l->transposed, w);
     const ppq_dnnl_md weights = matrix(w->dtype, l->k, l->n, l->transposed);
     const ppq_dnnl_md pointwise = pointwise_weights(w->dtype, l);
     ppq_dnnl_op *dnnl = NULL, *conv;

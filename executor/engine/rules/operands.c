@@ -8,7 +8,8 @@ static bool integers(ppq_operands *o, const ppq_var *x, const ppq_var *w, int ou
         (o->weights.n > 1 && o->weights.axis != out_axis))
         return false;
     o->saturates = !ppq_dnnl_exact_u8s8() && ppq_weights_saturate(o->weights.t, sum_axis);
-    return !o->saturates || !p->o.exact;
+    o->exact = o->saturates && !p->o.saturate;
+    return !o->exact || o->has_exact;
 }
 
 ppq_status ppq_operands_init(ppq_operands *o, const ppq_var *x, const ppq_var *w, int out_axis,
@@ -36,7 +37,8 @@ static bool pays(const ppq_operands *o, double macs)
 {
     const double quantize = 0.2e-9, dequantize = 0.1e-9; // beyond clamping; part of the step
     const bool exact = ppq_dnnl_exact_u8s8();
-    const double mac = exact ? 0.01e-9 : 0.025e-9, saved = mac * (exact ? 0.72 : 0.48);
+    const double mac = exact ? 0.01e-9 : 0.025e-9;
+    const double saved = mac * (exact ? 0.72 : o->exact ? 0.4 : 0.48);
     const ppq_plan *p = o->p;
     return macs * saved > quantize * (double) ppq_shape_numel(&p->shape[o->x->id]) +
                               dequantize * (double) ppq_shape_numel(&p->shape[o->chain.out->id]);

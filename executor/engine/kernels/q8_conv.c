@@ -1,0 +1,379 @@
+#include "executor/engine/kernels/q8_conv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/engine/kernels/q8_conv_loops.h"
+
+// A strip of an image's rows is widened, with its borders, and stays in the second-level cache
+// while all blocks of output channels pass over it.
+
+enum { STRIP = 1 << 16 }; // numbers of a strip, about
+
+static bool is_pointwise(const ppq_q8_conv_desc *c)
+{
+    return c->kernel[0] * c->kernel[1] == 1 && c->pad_lo[0] == 0 && c->pad_lo[1] == 0;
+}
+
+// Pointwise without steps: all pixels of all images are one column of pixels.
+static void straighten(ppq_q8_conv_desc *c)
+{
+    for (int i = 0; i < 2; i++)
+        if (!is_pointwise(c) || c->stride[i] != 1 || c->src_size[i] != c->dst_size[i])
+            return;
+    c->src_size[0] = c->dst_size[0] = c->batch * c->dst_size[0] * c->dst_size[1];
+    c->src_size[1] = c->dst_size[1] = 1;
+    c->batch = 1;
+}
+
+static int64_t reach(const ppq_q8_conv_desc *c, int i)
+{
+    return (c->kernel[i] - 1) * c->dilation[i] + 1;
+}
+
+static int64_t src_rows(const ppq_q8_conv *k, int64_t rows)
+{
+    return k->skips ? rows : (rows - 1) * k->desc.stride[0] + reach(&k->desc, 0);
+}
+
+static void lay_out_strip(ppq_q8_conv *k)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    k->pixel = c->groups == 1 ? k->pad_in : c->groups * c->in;
+    k->width = (c->dst_size[1] - 1) * (k->skips ? 1 : c->stride[1]) + reach(c, 1);
+    const bool joined = c->groups == 1 && c->dilation[1] == 1;
+    k->run = joined ? c->kernel[1] * k->pad_in : k->pad_in;
+    k->n_runs = c->kernel[0] * (joined ? 1 : c->kernel[1]);
+    for (int64_t i = 0; i < k->n_runs; i++) {
+        const int64_t y = joined ? i : i / c->kernel[1], x = joined ? 0 : i % c->kernel[1];
+        k->at[i] = (y * c->dilation[0] * k->width + x * c->dilation[1]) * k->pixel;
+    }
+}
+
+static void divide(ppq_q8_conv *k)
+{
+    enum { UNITS = 8 };
+    const ppq_q8_conv_desc *c = &k->desc;
+    k->rows = 1;
+    while (k->rows < c->dst_size[0] &&
+           src_rows(k, k->rows * 2) * k->width * k->pixel <= (int64_t) STRIP)
+        k->rows *= 2;
+    k->rows = PPQ_MIN(k->rows, c->dst_size[0]);
+    k->n_strips = (c->dst_size[0] + k->rows - 1) / k->rows;
+    k->n_parts = PPQ_MAX(1, UNITS / (k->n_strips * c->batch));
+    k->n_parts = PPQ_MIN(k->n_parts, k->n_blocks);
+}
+
+// A change of unit moves through these.
+static bool scales(const ppq_q8_end *e)
+{
+    return e->kind <= PPQ_Q8_END_CLIP;
+}
+
+static void take_unit(ppq_q8_conv *k)
+{
+    ppq_q8_conv_desc *c = &k->desc;
+    const double unit = (double) c->dst_scale;
+    bool all = !c->to_float;
+    for (int i = 0; i < c->n_end; i++)
+        all = all && scales(&c->end[i]);
+    k->last = all || c->to_float ? 1 : (float) (1 / unit);
+    for (int i = 0; all && i < c->n_end; i++) {
+        ppq_q8_end *e = &c->end[i];
+        if (e->kind == PPQ_Q8_END_RELU)
+            continue;
+        e->a = (float) ((double) e->a / unit);
+        e->b = (float) ((double) e->b / unit);
+    }
+}
+
+// ---- weights --------------------------------------------------------------------------------
+
+enum { LIMIT = 128 }; // a sum of two weights that cannot saturate with inputs of up to 255
+
+// Two weights that meet in a pair: the part of the second that is kept back.
+static int rest_of(int a, int b)
+{
+    return a + b > LIMIT ? a + b - LIMIT : a + b < -LIMIT ? a + b + LIMIT : 0;
+}
+
+static int64_t lanes(const ppq_q8_conv *k)
+{
+    return k->loops->columns / 2;
+}
+
+// Output channels of vector v of all vectors of a group's blocks.
+static int64_t channels_of(const ppq_q8_conv *k, int64_t v)
+{
+    return PPQ_MAX(0, PPQ_MIN(lanes(k), k->desc.out - v * lanes(k)));
+}
+
+static const int8_t *weights_of(const ppq_q8_conv *k, int64_t g, int64_t v)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    return c->weights + (g * c->out + v * lanes(k)) * c->wei_out;
+}
+
+static inline void mark_channel(const ppq_q8_conv *k, const int8_t *src, int64_t taps, int64_t step,
+                                uint8_t *fours)
+{
+    const int64_t across = k->pad_in / 4;
+    for (int64_t in = 0; in + 1 < k->desc.in; in += 2, src += 2 * step)
+        for (int64_t tap = 0; tap < taps; tap++) {
+            const unsigned sum = (unsigned) (src[tap] + src[tap + step] + LIMIT);
+            fours[tap * across + in / 4] |= sum > 2 * LIMIT;
+        }
+}
+
+// Notes in fours[depth / 4] where weights of a vector's channels have rests.
+static void mark_rests(const ppq_q8_conv *k, int64_t g, int64_t v, uint8_t *fours)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t taps = c->kernel[0] * c->kernel[1];
+    const int8_t *src = weights_of(k, g, v);
+    memset(fours, 0, (size_t) k->depth / 4);
+    for (int64_t o = 0; o < channels_of(k, v); o++, src += c->wei_out) {
+        if (taps == 1 && c->wei_in == 1)
+            mark_channel(k, src, 1, 1, fours);
+        else
+            mark_channel(k, src, taps, c->wei_in, fours);
+    }
+}
+
+static bool count_rests(ppq_q8_conv *k)
+{
+    uint8_t *fours = malloc((size_t) k->depth / 4);
+    if (!fours)
+        return false;
+    for (int64_t g = 0; g < k->desc.groups; g++)
+        for (int64_t v = 0; v < 2 * k->n_blocks; v++) {
+            mark_rests(k, g, v, fours);
+            for (int64_t i = 0; i < k->depth / 4; i++)
+                k->n_rests += fours[i];
+        }
+    free(fours);
+    return k->n_rests < INT32_MAX;
+}
+
+bool ppq_q8_conv_init(ppq_q8_conv *k, const ppq_q8_conv_desc *desc, ppq_isa isa)
+{
+    const int64_t taps = desc->kernel[0] * desc->kernel[1];
+    if (desc->kernel[0] > PPQ_Q8_CONV_TAPS || desc->kernel[1] > PPQ_Q8_CONV_TAPS ||
+        taps > PPQ_Q8_CONV_TAPS || desc->in > PPQ_Q8_CONV_DEPTH ||
+        taps * (desc->in + 3) > PPQ_Q8_CONV_DEPTH)
+        return false;
+    *k = (ppq_q8_conv){ .desc = *desc, .loops = ppq_q8_conv_loops_pick(isa), .isa = isa };
+    straighten(&k->desc);
+    k->skips = is_pointwise(&k->desc);
+    k->pad_in = (desc->in + 3) / 4 * 4;
+    k->depth = taps * k->pad_in;
+    k->n_blocks = (desc->out + k->loops->columns - 1) / k->loops->columns;
+    k->columns = (k->n_blocks - 1) * k->loops->columns + ppq_q8_conv_columns(k, k->n_blocks - 1);
+    lay_out_strip(k);
+    divide(k);
+    take_unit(k);
+    return count_rests(k);
+}
+
+// ---- packing --------------------------------------------------------------------------------
+
+// The parts of the packed memory, in this order.
+typedef struct parts {
+    float *scale, *bias;
+    int32_t *offset, *rest_at, *first_rest;
+    int8_t *weights, *rests;
+    size_t bytes;
+} parts;
+
+static parts divide_memory(const ppq_q8_conv *k, void *memory)
+{
+    const size_t blocks = (size_t) (k->desc.groups * k->n_blocks);
+    const size_t columns = blocks * (size_t) k->loops->columns, rests = (size_t) k->n_rests;
+    const size_t numbers = 3 * columns + rests + 2 * blocks + 1;
+    const size_t weights = (size_t) (k->desc.groups * k->columns * k->depth);
+    parts p = { .bytes = 4 * numbers + weights + rests * 4 * (size_t) lanes(k) };
+    if (!memory)
+        return p;
+    p.scale = memory;
+    p.bias = p.scale + columns;
+    p.offset = (int32_t *) (void *) (p.bias + columns);
+    p.rest_at = p.offset + columns;
+    p.first_rest = p.rest_at + rests;
+    p.weights = (int8_t *) (p.first_rest + 2 * blocks + 1);
+    p.rests = p.weights + weights;
+    return p;
+}
+
+size_t ppq_q8_conv_bytes(const ppq_q8_conv *k)
+{
+    return divide_memory(k, NULL).bytes;
+}
+
+// Where four i of a window lies in a strip, from the pixel's beginning.
+static int64_t four_at(const ppq_q8_conv *k, int64_t i)
+{
+    return k->at[i * 4 / k->run] + i * 4 % k->run;
+}
+
+static void pack_block(const ppq_q8_conv *k, int64_t g, int64_t b, int8_t *dst, int32_t *offset)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t columns = ppq_q8_conv_columns(k, b), taps = c->kernel[0] * c->kernel[1];
+    for (int64_t o = 0; o < PPQ_MIN(columns, c->out - b * k->loops->columns); o++) {
+        const int8_t *src = weights_of(k, g, 2 * b) + o * c->wei_out;
+        int32_t sum = 0;
+        for (int64_t in = 0; in < c->in; in += 2) {
+            const int8_t *w = src + in * c->wei_in;
+            int8_t *to = dst + (in / 4 * columns + o) * 4 + in % 4;
+            for (int64_t tap = 0; tap < taps; tap++, to += k->pad_in * columns) {
+                const int second = in + 1 < c->in ? w[tap + c->wei_in] : 0;
+                to[0] = w[tap];
+                to[1] = (int8_t) (second - rest_of(w[tap], second));
+                sum += w[tap] + second;
+            }
+        }
+        offset[o] = -c->src_zero * sum;
+    }
+}
+
+// Four i of the window in a vector's channels.
+static void pack_rest(const ppq_q8_conv *k, int64_t g, int64_t v, int64_t i, int8_t *dst)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t tap = i * 4 / k->pad_in, first = i * 4 % k->pad_in;
+    for (int64_t o = 0; o < channels_of(k, v); o++)
+        for (int64_t p = 0; p < 4 && first + p + 1 < c->in; p += 2) {
+            const int8_t *w = weights_of(k, g, v) + o * c->wei_out + (first + p) * c->wei_in + tap;
+            dst[4 * o + p + 1] = (int8_t) rest_of(w[0], w[c->wei_in]);
+        }
+}
+
+// All vectors of a block; their marks fit where the block's weights will be.
+static void pack_rests(const ppq_q8_conv *k, int64_t g, int64_t b, uint8_t *fours, parts *p)
+{
+    int32_t n = *p->first_rest;
+    for (int64_t v = 2 * b; v < 2 * b + 2; v++) {
+        mark_rests(k, g, v, fours);
+        for (int64_t i = 0; i < k->depth / 4; i++)
+            if (fours[i]) {
+                p->rest_at[n] = (int32_t) four_at(k, i);
+                pack_rest(k, g, v, i, p->rests + n++ * 4 * lanes(k));
+            }
+        *++p->first_rest = n;
+    }
+    memset(fours, 0, (size_t) k->depth / 4);
+}
+
+void ppq_q8_conv_pack(ppq_q8_conv *k, const double *scale, const float *bias, void *memory)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const double unit = k->last == 1 ? (double) c->dst_scale : 1;
+    parts p = divide_memory(k, memory);
+    memset(memory, 0, p.bytes);
+    k->scale = p.scale;
+    k->bias = p.bias;
+    k->offset = p.offset;
+    k->rest_at = p.rest_at;
+    k->first_rest = p.first_rest;
+    k->weights = p.weights;
+    k->rests = p.rests;
+    for (int64_t g = 0; g < c->groups; g++)
+        for (int64_t b = 0; b < k->n_blocks; b++) {
+            const int64_t first = g * c->out + b * k->loops->columns;
+            pack_rests(k, g, b, (uint8_t *) p.weights, &p);
+            pack_block(k, g, b, p.weights, p.offset);
+            for (int64_t o = 0; o < k->loops->columns && o < c->out - b * k->loops->columns; o++) {
+                p.scale[o] = (float) (scale[first + o] / unit);
+                p.bias[o] = bias ? (float) ((double) bias[first + o] / unit) : 0;
+            }
+            p.weights += k->depth * ppq_q8_conv_columns(k, b);
+            p.scale += k->loops->columns;
+            p.bias += k->loops->columns;
+            p.offset += k->loops->columns;
+        }
+}
+
+// ---- running --------------------------------------------------------------------------------
+
+// Whether strips are the image itself: then nothing is copied. Its last pixel must be whole fours.
+static bool reads_in_place(const ppq_q8_conv *k)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    return k->skips && c->src_size[1] == 1 && c->stride[0] == 1 && c->groups == 1 &&
+           k->pixel == c->in;
+}
+
+size_t ppq_q8_conv_scratch(const ppq_q8_conv *k)
+{
+    // The last four of a group may read beyond its channels.
+    const size_t n = (size_t) (src_rows(k, k->rows) * k->width * k->pixel) + 4;
+    return reads_in_place(k) ? 0 : (n + 63) / 64 * 64;
+}
+
+int64_t ppq_q8_conv_units(const ppq_q8_conv *k)
+{
+    return k->desc.batch * k->n_strips * k->n_parts;
+}
+
+static void fill(const ppq_q8_conv *k, uint8_t *dst, int64_t n)
+{
+    if (n > 0)
+        memset(dst, k->desc.src_zero, (size_t) n);
+}
+
+// Pixels [x, x + n) of a row of the image that are inside of it, `by` apart; the others are zero
+// points.
+static void copy_row(const ppq_q8_conv *k, const uint8_t *row, int64_t x, int64_t n, int64_t by,
+                     uint8_t *dst)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t channels = c->groups * c->in, width = c->src_size[1];
+    const int64_t lo = PPQ_MIN(PPQ_MAX(-x, 0), n);
+    const int64_t hi = PPQ_MAX(lo, by > 1 ? n : PPQ_MIN(n, width - x));
+    fill(k, dst, lo * k->pixel);
+    if (channels == k->pixel && by == 1) {
+        if (hi > lo)
+            memcpy(dst + lo * k->pixel, row + (x + lo) * channels, (size_t) ((hi - lo) * channels));
+    } else {
+        for (int64_t i = lo; i < hi; i++) {
+            memcpy(dst + i * k->pixel, row + (x + i * by) * channels, (size_t) channels);
+            fill(k, dst + i * k->pixel + channels, k->pixel - channels);
+        }
+    }
+    fill(k, dst + hi * k->pixel, (n - hi) * k->pixel);
+}
+
+static void copy_strip(const ppq_q8_conv *k, const uint8_t *image, int64_t y, int64_t rows,
+                       uint8_t *strip)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t bytes = c->src_size[1] * c->groups * c->in;
+    for (int64_t r = 0; r < src_rows(k, rows); r++, strip += k->width * k->pixel) {
+        const int64_t at = k->skips ? (y + r) * c->stride[0] : y * c->stride[0] - c->pad_lo[0] + r;
+        if (at < 0 || at >= c->src_size[0])
+            fill(k, strip, k->width * k->pixel);
+        else
+            copy_row(k, image + at * bytes, -c->pad_lo[1], k->width, k->skips ? c->stride[1] : 1,
+                     strip);
+    }
+    fill(k, strip, 4);
+}
+
+void ppq_q8_conv_run(const ppq_q8_conv *k, const uint8_t *src, void *dst, void *scratch,
+                     int64_t unit_lo, int64_t unit_hi)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t image = c->src_size[0] * c->src_size[1] * c->groups * c->in;
+    const bool in_place = reads_in_place(k);
+    int64_t there = -1; // the strip in scratch memory
+    for (int64_t u = unit_lo; u < unit_hi; u++) {
+        const int64_t part = u % k->n_parts, s = u / k->n_parts;
+        const int64_t n = s / k->n_strips, y = s % k->n_strips * k->rows;
+        const int64_t rows = PPQ_MIN(k->rows, c->dst_size[0] - y);
+        if (s != there && !in_place)
+            copy_strip(k, src + n * image, y, rows, scratch);
+        there = s;
+        k->loops->strip(k, in_place ? src + y * c->in : scratch, dst, n, y, rows,
+                        part * k->n_blocks / k->n_parts, (part + 1) * k->n_blocks / k->n_parts);
+    }
+}

@@ -1,0 +1,278 @@
+#include "executor/engine/kernels/q8_conv_loops.h"
+
+#include "executor/engine/kernels/vec.h"
+
+enum { ROWS = PPQ_Q8_CONV_PIXELS, COLUMNS = 2 * V_LANES, TILE = ROWS * COLUMNS };
+
+static_assert(TILE % V_BLOCK == 0, "a tile is whole blocks of bytes");
+
+// ---- sums -----------------------------------------------------------------------------------
+
+#define EACH_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
+
+V_INLINE vi four_at(const uint8_t *p)
+{
+    int32_t x;
+    memcpy(&x, p, sizeof(x));
+    return vi_set(x);
+}
+
+V_INLINE void keep(vi sum, vf scale, vf bias, float *to)
+{
+    vf_store(to, vf_add(vf_mul(vf_from(sum), scale), bias));
+}
+
+// A block's own numbers; its first or second vector of columns has rests.
+typedef struct block {
+    const int8_t *weights, *rests[2];
+    const int32_t *rest_at[2];
+    int64_t n_rests[2];
+    const int32_t *offset;
+    const float *scale, *bias;
+} block;
+
+// Sums of a tile stay in registers, each a variable of its own. `vectors`, of columns, is a
+// constant. Rows of the result are vectors * V_LANES apart.
+V_INLINE void sums(const ppq_q8_conv *k, int vectors, const uint8_t *const px[ROWS],
+                   const block *of, float *tile)
+{
+    const int8_t *w = of->weights;
+    const vi first = vi_load(of->offset);
+    const vi second = vectors > 1 ? vi_load(of->offset + V_LANES) : first;
+#define BEGIN(r) vi a##r = first, b##r = second;
+    EACH_ROW(BEGIN)
+    for (int64_t i = 0; i < k->n_runs; i++) {
+        const int64_t at = k->at[i], n = k->run;
+#define POINT(r) const uint8_t *const x##r = px[r] + at;
+        EACH_ROW(POINT)
+        for (int64_t p = 0; p < n; p += 4, w += 4 * vectors * V_LANES) {
+            const vi left = vi_load(w), right = vectors > 1 ? vi_load(w + 4 * V_LANES) : left;
+#define ADD(r)                                   \
+    {                                            \
+        const vi x = four_at(x##r + p);          \
+        a##r = vi_add_fours(a##r, x, left);      \
+        if (vectors > 1)                         \
+            b##r = vi_add_fours(b##r, x, right); \
+    }
+            EACH_ROW(ADD)
+        }
+    }
+#define REST(r, sum) sum##r = vi_add_fours(sum##r, four_at(px[r] + at), rest);
+#define REST_A(r)    REST(r, a)
+#define REST_B(r)    REST(r, b)
+    for (int64_t i = 0; i < of->n_rests[0]; i++) {
+        const vi rest = vi_load(of->rests[0] + i * 4 * V_LANES);
+        const int64_t at = of->rest_at[0][i];
+        EACH_ROW(REST_A)
+    }
+    for (int64_t i = 0; vectors > 1 && i < of->n_rests[1]; i++) {
+        const vi rest = vi_load(of->rests[1] + i * 4 * V_LANES);
+        const int64_t at = of->rest_at[1][i];
+        EACH_ROW(REST_B)
+    }
+    const vf s0 = vf_load(of->scale), s1 = vectors > 1 ? vf_load(of->scale + V_LANES) : s0;
+    const vf o0 = vf_load(of->bias), o1 = vectors > 1 ? vf_load(of->bias + V_LANES) : o0;
+#define KEEP(r)                                       \
+    keep(a##r, s0, o0, tile + r * vectors * V_LANES); \
+    if (vectors > 1)                                  \
+        keep(b##r, s1, o1, tile + r * vectors * V_LANES + V_LANES);
+    EACH_ROW(KEEP)
+}
+
+static void wide_sums(const ppq_q8_conv *k, const uint8_t *const px[ROWS], const block *of,
+                      float *tile)
+{
+    sums(k, 2, px, of, tile);
+}
+
+static void narrow_sums(const ppq_q8_conv *k, const uint8_t *const px[ROWS], const block *of,
+                        float *tile)
+{
+    sums(k, 1, px, of, tile);
+}
+
+// ---- what is done to them -------------------------------------------------------------------
+
+// A tile in the destination: rows of `channels` elements.
+typedef struct place {
+    unsigned char *at;
+    int64_t pixels, channels, stride; // between pixels, in elements
+    int64_t columns;                  // of the tile
+} place;
+
+static void add_floats(const place *to, float scale, float *tile)
+{
+    const float *src = (const float *) (const void *) to->at;
+    for (int64_t r = 0; r < to->pixels; r++)
+        for (int64_t c = 0; c < to->channels; c++)
+            tile[r * to->columns + c] += scale * src[r * to->stride + c];
+}
+
+V_INLINE void copy_row(void *dst, const void *src, int64_t n)
+{
+    if (n == COLUMNS)
+        memcpy(dst, src, COLUMNS);
+    else
+        memcpy(dst, src, (size_t) n);
+}
+
+static void add_bytes(const place *to, const ppq_q8_end *e, float *tile)
+{
+    uint8_t bytes[TILE] = { 0 };
+    const vi zero = vi_set(e->zero);
+    const vf scale = vf_set(e->a);
+    for (int64_t r = 0; r < to->pixels; r++)
+        copy_row(bytes + r * to->columns, to->at + r * to->stride, to->channels);
+    for (int64_t i = 0; i < ROWS * to->columns; i += V_LANES) {
+        const vf x = vf_from(vi_sub(vi_load_bytes(bytes + i), zero));
+        vf_store(tile + i, vf_add(vf_load(tile + i), vf_mul(x, scale)));
+    }
+}
+
+// Every vector x of the tile becomes `y`.
+#define EACH(y)                                \
+    for (int64_t i = 0; i < n; i += V_LANES) { \
+        const vf x = vf_load(tile + i);        \
+        vf_store(tile + i, y);                 \
+    }
+
+V_INLINE vf rounded(vf x)
+{
+    // Beyond these numbers all floats are integers.
+    return vf_from(vi_round(vf_min(vf_max(x, vf_set(-0x1p24f)), vf_set(0x1p24f))));
+}
+
+V_INLINE vf hard_swish(vf x)
+{
+    const vf gate = vf_add(vf_mul(x, vf_set(1 / 6.0f)), vf_set(0.5f));
+    return vf_mul(x, vf_min(vf_max(gate, vf_set(0)), vf_set(1)));
+}
+
+static void end(const ppq_q8_conv *k, const ppq_q8_end *e, const place *to, float *tile)
+{
+    const int64_t n = ROWS * to->columns;
+    const vf a = vf_set(e->a), b = vf_set(e->b), zero = vf_set(0);
+    switch (e->kind) {
+    case PPQ_Q8_END_ADD:
+        if (k->desc.to_float)
+            add_floats(to, e->a, tile);
+        else
+            add_bytes(to, e, tile);
+        return;
+    case PPQ_Q8_END_RELU:
+        EACH(vf_add(vf_max(x, zero), vf_mul(a, vf_min(x, zero))))
+        return;
+    case PPQ_Q8_END_CLIP:
+        EACH(vf_min(vf_max(x, a), b))
+        return;
+    case PPQ_Q8_END_ROUND:
+        EACH(rounded(x))
+        return;
+    case PPQ_Q8_END_LINEAR:
+        EACH(vf_add(vf_mul(a, x), b))
+        return;
+    case PPQ_Q8_END_HARD_SWISH:
+        EACH(hard_swish(x))
+        return;
+    case PPQ_Q8_END_FUNCTION:
+        ppq_pointwise_run(k->isa, e->function, e->a, tile, tile, n);
+        return;
+    }
+}
+
+static void store_floats(const place *to, const float *tile)
+{
+    for (int64_t r = 0; r < to->pixels; r++)
+        memcpy(to->at + (size_t) (r * to->stride) * sizeof(float), tile + r * to->columns,
+               (size_t) to->channels * sizeof(float));
+}
+
+static void store_bytes(const ppq_q8_conv *k, const place *to, const float *tile)
+{
+    uint8_t bytes[TILE];
+    const vf last = vf_set(k->last);
+    const vf least = vf_set((float) -k->desc.dst_zero),
+             most = vf_set((float) (255 - k->desc.dst_zero));
+    const vi zero = vi_set(k->desc.dst_zero);
+    for (int64_t i = 0; i < ROWS * to->columns; i += V_BLOCK) {
+        vi q[4];
+        for (int v = 0; v < 4; v++) {
+            const vf x = vf_mul(vf_load(tile + i + v * V_LANES), last);
+            q[v] = vi_add(vi_round(vf_max(vf_min(x, most), least)), zero);
+        }
+        vi_store_block(bytes + i, q, 0);
+    }
+    for (int64_t r = 0; r < to->pixels; r++)
+        copy_row(to->at + r * to->stride, bytes + r * to->columns, to->channels);
+}
+
+// ---- strips ---------------------------------------------------------------------------------
+
+// Where the windows of a tile's pixels begin; pixels beyond the last stand for the first.
+static void find(const ppq_q8_conv *k, const uint8_t *strip, int64_t first, int64_t n,
+                 const uint8_t *px[ROWS])
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t down = k->skips ? 1 : c->stride[0], right = k->skips ? 1 : c->stride[1];
+    int64_t x = first % c->dst_size[1], y = first / c->dst_size[1];
+    for (int64_t r = 0; r < ROWS; r++) {
+        px[r] = r < n ? strip + (y * down * k->width + x * right) * k->pixel : px[0];
+        if (++x == c->dst_size[1]) {
+            x = 0;
+            y++;
+        }
+    }
+}
+
+static block block_of(const ppq_q8_conv *k, int64_t group, int64_t b)
+{
+    const int64_t i = group * k->n_blocks + b, before = group * k->columns + b * COLUMNS;
+    block of = { .weights = k->weights + before * k->depth,
+                 .offset = k->offset + i * COLUMNS,
+                 .scale = k->scale + i * COLUMNS,
+                 .bias = k->bias + i * COLUMNS };
+    for (int v = 0; v < 2; v++) {
+        const int64_t first = k->first_rest[2 * i + v];
+        of.rests[v] = k->rests + first * 4 * V_LANES;
+        of.rest_at[v] = k->rest_at + first;
+        of.n_rests[v] = k->first_rest[2 * i + v + 1] - first;
+    }
+    return of;
+}
+
+static void finish(const ppq_q8_conv *k, const place *to, float *tile)
+{
+    for (int i = 0; i < k->desc.n_end; i++)
+        end(k, &k->desc.end[i], to, tile);
+    if (k->desc.to_float)
+        store_floats(to, tile);
+    else
+        store_bytes(k, to, tile);
+}
+
+static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n, int64_t y,
+                  int64_t rows, int64_t block_lo, int64_t block_hi)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t channels = c->groups * c->out, pixels = rows * c->dst_size[1];
+    const int64_t size = c->to_float ? (int64_t) sizeof(float) : 1;
+    const int64_t begin = (n * c->dst_size[0] + y) * c->dst_size[1];
+    float tile[TILE + V_BLOCK] = { 0 };
+    for (int64_t g = 0; g < c->groups; g++)
+        for (int64_t b = block_lo; b < block_hi; b++) {
+            const block of = block_of(k, g, b);
+            const int64_t columns = ppq_q8_conv_columns(k, b);
+            for (int64_t first = 0; first < pixels; first += ROWS) {
+                const uint8_t *px[ROWS];
+                const int64_t at = (begin + first) * channels + g * c->out + b * COLUMNS;
+                const place to = { (unsigned char *) dst + at * size,
+                                   PPQ_MIN(pixels - first, (int64_t) ROWS),
+                                   PPQ_MIN(c->out - b * COLUMNS, columns), channels, columns };
+                find(k, in + g * c->in, first, to.pixels, px);
+                (columns == COLUMNS ? wide_sums : narrow_sums)(k, px, &of, tile);
+                finish(k, &to, tile);
+            }
+        }
+}
+
+const ppq_q8_conv_loops PPQ_LOOPS(ppq_q8_conv_loops) = { COLUMNS, strip };
