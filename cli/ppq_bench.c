@@ -10,6 +10,7 @@ static const cli_option options[] = {
     CLI_MODEL_OPTIONS,
     { "engine", 0, "engine|simulate|reference", "kernels (default engine; reference: plain C)" },
     { "onednn", 0, NULL, "convolutions by oneDNN's kernels only, none of our own" },
+    { "float", 0, "direct|best", "best: float convolutions may trade digits for speed" },
     { "warmup", 0, "N", "runs before those that count (default 2)" },
     { "iterations", 0, "N", "runs; 0: two seconds per model, or all data once (default 0)" },
     { "compare", 0, NULL, "run the models in turns: the ratio holds when the machine drifts" },
@@ -18,6 +19,8 @@ static const cli_option options[] = {
     { "seed", 0, "N", "of random inputs (default 0)" },
     { 0 },
 };
+
+static const char *const float_names[] = { "direct", "best", NULL };
 
 // What one model's runs gave.
 typedef struct model {
@@ -59,6 +62,8 @@ static int take(void *user, const cli_option *o, const char *v)
         return r;
     if (strcmp(o->name, "engine") == 0)
         return cli_take_name(&j->c, o, v, cli_engine_names, &j->engine);
+    if (strcmp(o->name, "float") == 0)
+        return cli_take_name(&j->c, o, v, float_names, &j->m.net.winograd);
     if (strcmp(o->name, "warmup") == 0)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->warmup);
     if (strcmp(o->name, "iterations") == 0)
@@ -423,9 +428,9 @@ static void print_machine(const job *j, const cli_machine *m)
         printf(", %.2f GHz", m->mhz / 1000);
     printf("\nlibrary  ppq %s (%s), oneDNN %s with %s, 8-bit products %s\n", ppq_version(),
            cli_build(), ppq_library_version(), isa, exact ? "exact" : "saturate");
-    printf("runs     %s, batch %d, %d thread%s, %ld warm-up, %s%s%s%s\n\n",
-           cli_engine_names[j->engine], j->m.net.batch, j->m.net.threads,
-           j->m.net.threads == 1 ? "" : "s", j->warmup,
+    printf("runs     %s%s, batch %d, %d thread%s, %ld warm-up, %s%s%s%s\n\n",
+           cli_engine_names[j->engine], j->m.net.winograd ? ", best float" : "", j->m.net.batch,
+           j->m.net.threads, j->m.net.threads == 1 ? "" : "s", j->warmup,
            j->m.n_data ? "data from files" : "random inputs", j->in_turns ? ", in turns" : "",
            j->cold ? ", cold caches" : "", j->m.net.library ? ", oneDNN's convolutions" : "");
 }
@@ -504,6 +509,7 @@ static void json_settings(cli_json *w, const job *j)
 {
     cli_json_open(w, "settings", '{');
     cli_json_string(w, "engine", cli_engine_names[j->engine]);
+    cli_json_string(w, "float", float_names[j->m.net.winograd]);
     cli_json_number(w, "batch", j->m.net.batch);
     cli_json_number(w, "threads", j->m.net.threads);
     cli_json_number(w, "warmup", (double) j->warmup);

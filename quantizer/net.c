@@ -301,7 +301,8 @@ static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
                                 .isa = own_isa(n->o.isa),
                                 .saturate = n->o.saturate,
                                 .eager = n->o.eager,
-                                .library = n->o.library };
+                                .library = n->o.library,
+                                .winograd = n->o.winograd };
     ppq_status st = ppq_lower_graph(n->session->graph, in, &p->graph, n->diag);
     if (st == PPQ_OK)
         st = ppq_engine_create(p->graph, &o, &p->engine, n->diag);

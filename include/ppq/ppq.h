@@ -167,6 +167,7 @@ typedef struct ppq_net_opts {
     int saturate;    // let 8-bit sums saturate where this CPU's fastest kernels do
     int eager;       // integers even for ops that are faster in float
     int library;     // convolutions by oneDNN's kernels only, none of our own
+    int winograd;    // float convolutions may trade digits for speed; FAST only
     int profile;     // measure every step; FAST only
     int batch;       // samples joined into one run; above 1, a first dimension that the model fixes
                      // at one becomes free

@@ -165,7 +165,7 @@ static void direct_run(void *user)
 
 static theirs direct_theirs(const direct *w, bool plain)
 {
-    const ppq_direct_conv_desc *c = &w->k.desc;
+    const ppq_float_conv *c = &w->k.desc;
     const ppq_shape weights = { .rank = 4, .dim = { c->out, c->in, c->kernel[0], c->kernel[1] } };
     const ppq_shape channels = ppq_shape_1d(c->out);
     const ppq_dnnl_md dense = ppq_dnnl_md_of(PPQ_DT_F32, &weights, PPQ_LAYOUT_PLAIN);
@@ -200,16 +200,16 @@ static theirs direct_theirs(const direct *w, bool plain)
 static void bench_direct(ppq_isa isa, int size, int stride, int64_t in, int64_t out, int64_t side)
 {
     const int64_t to = (side - 1) / stride + 1;
-    const ppq_direct_conv_desc c = { .batch = 1,
-                                     .groups = 1,
-                                     .in = in,
-                                     .out = out,
-                                     .src_size = { side, side },
-                                     .dst_size = { to, to },
-                                     .kernel = { size, size },
-                                     .stride = { stride, stride },
-                                     .dilation = { 1, 1 },
-                                     .pad_lo = { size / 2, size / 2 } };
+    const ppq_float_conv c = { .batch = 1,
+                               .groups = 1,
+                               .in = in,
+                               .out = out,
+                               .src_size = { side, side },
+                               .dst_size = { to, to },
+                               .kernel = { size, size },
+                               .stride = { stride, stride },
+                               .dilation = { 1, 1 },
+                               .pad_lo = { size / 2, size / 2 } };
     direct w = { .src = floats_new((size_t) (in * side * side)),
                  .dst = floats_new((size_t) (out * to * to)) };
     float *weights = floats_new((size_t) (out * in * size * size));

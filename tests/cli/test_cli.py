@@ -462,7 +462,7 @@ class Bench(Case):
         self.assertIn('oneDNN', p.stdout)
         self.assertRegex(p.stdout, r'batch 1, 1 thread, 2 warm-up')
         j = self.document()
-        self.assertEqual(j['settings'], {'engine': 'engine', 'batch': 1, 'threads': 1, 'warmup': 2,
+        self.assertEqual(j['settings'], {'engine': 'engine', 'float': 'direct', 'batch': 1, 'threads': 1, 'warmup': 2,
                                          'random_inputs': True, 'in_turns': False,
                                          'cold_caches': False, 'onednn_only': False})
         m, = j['models']

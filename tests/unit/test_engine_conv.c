@@ -5,6 +5,7 @@
 
 #include "executor/engine/engine.h"
 #include "executor/engine/kernels/direct_conv.h"
+#include "executor/engine/kernels/winograd.h"
 #include "tests/unit/kernel_fixture.h"
 
 static float *random_floats(ppq_rng *r, int64_t n)
@@ -23,7 +24,7 @@ typedef struct operands {
     float *src, *weights, *bias, *before; // before: what dst holds
 } operands;
 
-static float sum_naive(const ppq_direct_conv_desc *c, const operands *o, const float *image,
+static float sum_naive(const ppq_float_conv *c, const operands *o, const float *image,
                        int64_t group, int64_t y, int64_t x, int64_t channel)
 {
     float sum = o->bias ? o->bias[channel] : 0;
@@ -43,7 +44,7 @@ static float sum_naive(const ppq_direct_conv_desc *c, const operands *o, const f
     return sum;
 }
 
-static float end_naive(const ppq_direct_conv_desc *c, float x, float before)
+static float end_naive(const ppq_float_conv *c, float x, float before)
 {
     for (int i = 0; i < c->n_end; i++) {
         const ppq_conv_end *e = &c->end[i];
@@ -57,17 +58,17 @@ static float end_naive(const ppq_direct_conv_desc *c, float x, float before)
     return x;
 }
 
-static int64_t src_floats(const ppq_direct_conv_desc *c)
+static int64_t src_floats(const ppq_float_conv *c)
 {
     return c->batch * c->src_size[0] * c->src_size[1] * c->in * c->groups;
 }
 
-static int64_t dst_floats(const ppq_direct_conv_desc *c)
+static int64_t dst_floats(const ppq_float_conv *c)
 {
     return c->batch * c->dst_size[0] * c->dst_size[1] * c->out * c->groups;
 }
 
-static void naive(const ppq_direct_conv_desc *c, const operands *o, float *dst)
+static void naive(const ppq_float_conv *c, const operands *o, float *dst)
 {
     const int64_t channels = c->out * c->groups, width = c->dst_size[1], height = c->dst_size[0];
     for (int64_t i = 0; i < dst_floats(c); i++) {
@@ -91,7 +92,7 @@ static void check_floats(const area *a, const float *want, int64_t n, ppq_isa is
     area_check(a, a->bytes, "convolution", isa);
 }
 
-static void check_level(const ppq_direct_conv_desc *c, const operands *o, const float *want,
+static void check_level(const ppq_float_conv *c, const operands *o, const float *want,
                         int64_t parts, ppq_isa isa)
 {
     ppq_direct_conv k;
@@ -109,7 +110,7 @@ static void check_level(const ppq_direct_conv_desc *c, const operands *o, const 
     free(memory);
 }
 
-static void check(const ppq_direct_conv_desc *c, ppq_rng *r)
+static operands operands_new(const ppq_float_conv *c, ppq_rng *r)
 {
     const int64_t channels = c->out * c->groups;
     operands o = { .src = random_floats(r, src_floats(c)),
@@ -117,19 +118,30 @@ static void check(const ppq_direct_conv_desc *c, ppq_rng *r)
                    .before = random_floats(r, dst_floats(c)) };
     if (random_int(r, 0, 3))
         o.bias = random_floats(r, channels);
+    return o;
+}
+
+static void operands_end(operands *o)
+{
+    free(o->src);
+    free(o->weights);
+    free(o->bias);
+    free(o->before);
+}
+
+static void check(const ppq_float_conv *c, ppq_rng *r)
+{
+    operands o = operands_new(c, r);
     float *want = random_floats(r, dst_floats(c));
     naive(c, &o, want);
     FOR_EACH_ISA(isa)
     for (int parts = 1; parts <= 3; parts++)
         check_level(c, &o, want, parts, isa);
-    free(o.src);
-    free(o.weights);
-    free(o.bias);
-    free(o.before);
+    operands_end(&o);
     free(want);
 }
 
-static void random_ends(ppq_direct_conv_desc *c, ppq_rng *r)
+static void random_ends(ppq_float_conv *c, ppq_rng *r)
 {
     c->n_end = random_int(r, 0, 3);
     for (int i = 0; i < c->n_end; i++) {
@@ -142,7 +154,7 @@ static void random_ends(ppq_direct_conv_desc *c, ppq_rng *r)
 }
 
 // As much padding behind as in front, or a little less.
-static void fit(ppq_direct_conv_desc *c, ppq_rng *r)
+static void fit(ppq_float_conv *c, ppq_rng *r)
 {
     for (int i = 0; i < 2; i++) {
         const int64_t reach = (c->kernel[i] - 1) * c->dilation[i];
@@ -158,15 +170,15 @@ START_TEST(common_windows_are_exact)
     ppq_rng r = ppq_rng_seed(40, (uint64_t) _i);
     for (int k = 0; k < 12; k++) {
         const int stride = random_int(&r, 1, 2), pad = random_int(&r, 0, 1);
-        ppq_direct_conv_desc c = { .batch = random_int(&r, 1, 3),
-                                   .groups = 1,
-                                   .in = random_int(&r, 1, 40),
-                                   .out = channels[_i],
-                                   .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 23) },
-                                   .kernel = { 3, 3 },
-                                   .stride = { stride, stride },
-                                   .dilation = { 1, 1 },
-                                   .pad_lo = { pad, pad } };
+        ppq_float_conv c = { .batch = random_int(&r, 1, 3),
+                             .groups = 1,
+                             .in = random_int(&r, 1, 40),
+                             .out = channels[_i],
+                             .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 23) },
+                             .kernel = { 3, 3 },
+                             .stride = { stride, stride },
+                             .dilation = { 1, 1 },
+                             .pad_lo = { pad, pad } };
         fit(&c, &r);
         random_ends(&c, &r);
         check(&c, &r);
@@ -178,10 +190,10 @@ START_TEST(any_window_is_exact)
 {
     ppq_rng r = ppq_rng_seed(41, (uint64_t) _i);
     for (int k = 0; k < 60; k++) {
-        ppq_direct_conv_desc c = { .batch = random_int(&r, 1, 3),
-                                   .groups = random_int(&r, 1, 3),
-                                   .in = random_int(&r, 1, 20),
-                                   .out = random_int(&r, 1, 40) };
+        ppq_float_conv c = { .batch = random_int(&r, 1, 3),
+                             .groups = random_int(&r, 1, 3),
+                             .in = random_int(&r, 1, 20),
+                             .out = random_int(&r, 1, 40) };
         for (int i = 0; i < 2; i++) {
             c.src_size[i] = random_int(&r, 1, 12);
             c.kernel[i] = random_int(&r, 1, 6);
@@ -201,16 +213,16 @@ START_TEST(several_panels_and_chunks_are_exact)
 {
     ppq_rng r = ppq_rng_seed(42, 0);
     for (int deep = 0; deep < 2; deep++) {
-        ppq_direct_conv_desc c = { .batch = 1,
-                                   .groups = 1,
-                                   .in = deep ? 300 : 64,
-                                   .out = deep ? 70 : 40,
-                                   .src_size = { 20, deep ? 20 : 90 },
-                                   .dst_size = { 20, deep ? 20 : 90 },
-                                   .kernel = { 3, 3 },
-                                   .stride = { 1, 1 },
-                                   .dilation = { 1, 1 },
-                                   .pad_lo = { 1, 1 } };
+        ppq_float_conv c = { .batch = 1,
+                             .groups = 1,
+                             .in = deep ? 300 : 64,
+                             .out = deep ? 70 : 40,
+                             .src_size = { 20, deep ? 20 : 90 },
+                             .dst_size = { 20, deep ? 20 : 90 },
+                             .kernel = { 3, 3 },
+                             .stride = { 1, 1 },
+                             .dilation = { 1, 1 },
+                             .pad_lo = { 1, 1 } };
         check(&c, &r);
     }
 }
@@ -218,19 +230,19 @@ END_TEST
 
 START_TEST(nan_goes_through)
 {
-    ppq_direct_conv_desc c = { .batch = 1,
-                               .groups = 1,
-                               .in = 1,
-                               .out = 20,
-                               .src_size = { 1, 1 },
-                               .dst_size = { 1, 1 },
-                               .kernel = { 1, 1 },
-                               .stride = { 1, 1 },
-                               .dilation = { 1, 1 },
-                               .end = { { PPQ_CONV_END_RELU, 0, 0 },
-                                        { PPQ_CONV_END_RELU, 0.5f, 0 },
-                                        { PPQ_CONV_END_CLIP, 0, 1 } },
-                               .n_end = 3 };
+    ppq_float_conv c = { .batch = 1,
+                         .groups = 1,
+                         .in = 1,
+                         .out = 20,
+                         .src_size = { 1, 1 },
+                         .dst_size = { 1, 1 },
+                         .kernel = { 1, 1 },
+                         .stride = { 1, 1 },
+                         .dilation = { 1, 1 },
+                         .end = { { PPQ_CONV_END_RELU, 0, 0 },
+                                  { PPQ_CONV_END_RELU, 0.5f, 0 },
+                                  { PPQ_CONV_END_CLIP, 0, 1 } },
+                         .n_end = 3 };
     float src = NAN, weights[20], dst[20];
     for (int i = 0; i < 20; i++)
         weights[i] = 1;
@@ -249,6 +261,109 @@ START_TEST(nan_goes_through)
         weights[19] = 1;
         free(memory);
     }
+}
+END_TEST
+
+// ---- Winograd's algorithm -------------------------------------------------------------------
+
+// `parts` threads, one after the other.
+static area winograd(const ppq_float_conv *c, const operands *o, int parts, ppq_isa isa)
+{
+    ppq_winograd k;
+    ppq_winograd_init(&k, c, isa, parts);
+    float *memory = malloc((size_t) ppq_winograd_floats(&k) * sizeof(float));
+    ck_assert(memory != NULL && ppq_winograd_pack(&k, o->weights, o->bias, memory));
+    area y = area_new((size_t) dst_floats(c) * sizeof(float));
+    memcpy(y.bytes, o->before, y.n);
+    area scratch = area_new(ppq_winograd_scratch(&k));
+    const int64_t n = ppq_winograd_units(&k);
+    for (int64_t p = parts; p-- > 0;)
+        ppq_winograd_run(&k, o->src, (float *) (void *) y.bytes, p * n / parts, (p + 1) * n / parts,
+                         scratch.bytes);
+    area_check(&scratch, scratch.bytes, "scratch", isa);
+    area_end(&scratch);
+    free(memory);
+    return y;
+}
+
+static void check_winograd(const ppq_float_conv *c, ppq_rng *r)
+{
+    operands o = operands_new(c, r);
+    float *want = random_floats(r, dst_floats(c));
+    naive(c, &o, want);
+    double range = 1;
+    for (int64_t i = 0; i < dst_floats(c); i++)
+        range = fmax(range, fabs((double) want[i]));
+    area first = winograd(c, &o, 1, PPQ_ISA_PORTABLE);
+    for (int64_t i = 0; i < dst_floats(c); i++) {
+        const double got = (double) ((const float *) (const void *) first.bytes)[i];
+        if (!(fabs(got - (double) want[i]) < 1e-4 * range))
+            ck_abort_msg("element %lld is %.9g, expected %.9g", (long long) i, got,
+                         (double) want[i]);
+    }
+    FOR_EACH_ISA(isa)
+    for (int parts = 1; parts <= 3; parts++) {
+        area y = winograd(c, &o, parts, isa);
+        area_check(&y, first.bytes, "winograd", isa);
+        area_end(&y);
+    }
+    area_end(&first);
+    operands_end(&o);
+    free(want);
+}
+
+START_TEST(winograd_is_close)
+{
+    ppq_rng r = ppq_rng_seed(43, (uint64_t) _i);
+    for (int k = 0; k < 15; k++) {
+        ppq_float_conv c = { .batch = random_int(&r, 1, 3),
+                             .groups = 1,
+                             .in = random_int(&r, 1, 40),
+                             .out = random_int(&r, 1, 70),
+                             .kernel = { 3, 3 },
+                             .stride = { 1, 1 },
+                             .dilation = { 1, 1 } };
+        for (int i = 0; i < 2; i++) {
+            c.src_size[i] = random_int(&r, 1, 14);
+            c.pad_lo[i] = random_int(&r, 0, 3);
+        }
+        fit(&c, &r);
+        random_ends(&c, &r);
+        ck_assert(ppq_winograd_can(&c));
+        check_winograd(&c, &r);
+    }
+}
+END_TEST
+
+START_TEST(winograd_takes_several_panels)
+{
+    ppq_rng r = ppq_rng_seed(44, 0);
+    const ppq_float_conv c = { .batch = 1,
+                               .groups = 1,
+                               .in = 17,
+                               .out = 9,
+                               .src_size = { 50, 150 },
+                               .dst_size = { 50, 150 },
+                               .kernel = { 3, 3 },
+                               .stride = { 1, 1 },
+                               .dilation = { 1, 1 },
+                               .pad_lo = { 1, 1 } };
+    check_winograd(&c, &r);
+}
+END_TEST
+
+START_TEST(winograd_knows_its_limits)
+{
+    const ppq_float_conv c = {
+        .groups = 1, .kernel = { 3, 3 }, .stride = { 1, 1 }, .dilation = { 1, 1 }
+    };
+    ppq_float_conv strided = c, grouped = c, dilated = c, wide = c;
+    strided.stride[1] = 2;
+    grouped.groups = 2;
+    dilated.dilation[0] = 2;
+    wide.kernel[1] = 5;
+    ck_assert(ppq_winograd_can(&c) && !ppq_winograd_can(&strided) && !ppq_winograd_can(&grouped) &&
+              !ppq_winograd_can(&dilated) && !ppq_winograd_can(&wide));
 }
 END_TEST
 
@@ -271,7 +386,7 @@ static world build(int variant)
 {
     world w = world_new();
     ppq_var *x = add_input(&w, "x", SHAPE(1, DEEP, SIDE, SIDE));
-    ppq_var *y = conv(&w, x, DEEP, variant == 2 ? DEEP : 9, variant == 3 ? 2 : 1, 3);
+    ppq_var *y = conv(&w, x, DEEP, variant == 2 ? DEEP : 18, variant == 3 ? 2 : 1, 3);
     if (variant == 1)
         y = add_op(&w, "LeakyRelu", y, NULL, NULL)->out[0];
     if (variant == 2)
@@ -284,12 +399,31 @@ static world build(int variant)
     return w;
 }
 
-static size_t count_direct(const ppq_engine *e)
+static size_t count_steps(const ppq_engine *e, const char *kernel)
 {
     size_t n = 0;
     for (size_t i = 0; i < ppq_engine_n_steps(e); i++)
-        n += strcmp(ppq_engine_get_step(e, i).kernel, "conv direct") == 0;
+        n += strcmp(ppq_engine_get_step(e, i).kernel, kernel) == 0;
     return n;
+}
+
+// With one to three threads.
+static void check_engine(world *w, const ppq_tensor *x, bool fast, const char *kernel, size_t steps)
+{
+    ppq_tensor want = run_graph(w->g, x, w->d), y[3];
+    for (int n = 0; n < 3; n++) {
+        const ppq_engine_opts o = { .n_threads = n + 1, .isa = 1 + PPQ_ISA_AVX2, .winograd = fast };
+        ppq_engine *e;
+        OK(w->d, ppq_engine_create(w->g, &o, &e, w->d));
+        ck_assert_uint_eq(count_steps(e, kernel), steps);
+        OK(w->d, ppq_engine_run(e, x, &y[n], NULL, NULL, w->d));
+        check_near(&y[n], &want, fast ? 1e-4 : 1e-5);
+        ck_assert(ppq_tensor_equal(&y[n], &y[0]));
+        ppq_engine_destroy(e);
+    }
+    for (int n = 0; n < 3; n++)
+        ppq_tensor_unref(&y[n]);
+    ppq_tensor_unref(&want);
 }
 
 START_TEST(large_images_are_ours)
@@ -297,22 +431,11 @@ START_TEST(large_images_are_ours)
     if (ppq_isa_detect() < PPQ_ISA_AVX2)
         return;
     world w = build(_i);
-    ppq_tensor x = tensor_normal(SHAPE(1, DEEP, SIDE, SIDE), 7), y[3];
-    ppq_tensor want = run_graph(w.g, &x, w.d);
-    for (int n = 0; n < 3; n++) {
-        const ppq_engine_opts o = { .n_threads = n + 1, .isa = 1 + PPQ_ISA_AVX2 };
-        ppq_engine *e;
-        OK(w.d, ppq_engine_create(w.g, &o, &e, w.d));
-        ck_assert_uint_eq(count_direct(e), _i != 3);
-        OK(w.d, ppq_engine_run(e, &x, &y[n], NULL, NULL, w.d));
-        check_near(&y[n], &want, 1e-5);
-        ck_assert(ppq_tensor_equal(&y[n], &y[0]));
-        ppq_engine_destroy(e);
-    }
-    for (int n = 0; n < 3; n++)
-        ppq_tensor_unref(&y[n]);
+    ppq_tensor x = tensor_normal(SHAPE(1, DEEP, SIDE, SIDE), 7);
+    check_engine(&w, &x, false, "conv direct", _i != 3);
+    check_engine(&w, &x, false, "conv winograd", 0);
+    check_engine(&w, &x, true, "conv winograd", _i < 3);
     ppq_tensor_unref(&x);
-    ppq_tensor_unref(&want);
     world_end(&w);
 }
 END_TEST
@@ -324,6 +447,9 @@ int main(void)
         { any_window_is_exact, 5 },
         { several_panels_and_chunks_are_exact, 1 },
         { nan_goes_through, 1 },
+        { winograd_is_close, 8 },
+        { winograd_takes_several_panels, 1 },
+        { winograd_knows_its_limits, 1 },
         { large_images_are_ours, 4 },
     };
     return run_tests("engine-conv", tests, PPQ_COUNT(tests));

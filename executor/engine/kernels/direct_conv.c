@@ -32,17 +32,17 @@ static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
 // Whatever is in the inner loop is read again for every step of the outer one.
 static bool panels_come_first(const ppq_direct_conv *k)
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     const double weights = (double) (k->n_blocks * k->block_floats);
     const double image = (double) (c->batch * c->src_size[0] * c->src_size[1] * c->in);
     return weights * (double) k->n_panels < image * (double) k->n_chunks;
 }
 
-void ppq_direct_conv_init(ppq_direct_conv *k, const ppq_direct_conv_desc *desc, ppq_isa isa)
+void ppq_direct_conv_init(ppq_direct_conv *k, const ppq_float_conv *desc, ppq_isa isa)
 {
     *k = (ppq_direct_conv){ .desc = *desc, .loops = ppq_direct_conv_loops_pick(isa) };
     assert(n_taps(k) > 0 && n_taps(k) <= PPQ_DIRECT_CONV_TAPS);
-    assert(desc->in > 0 && desc->out > 0 && desc->n_end <= PPQ_DIRECT_CONV_ENDS);
+    assert(desc->in > 0 && desc->out > 0 && desc->n_end <= PPQ_CONV_ENDS);
     k->n_pixels = desc->batch * desc->dst_size[0] * desc->dst_size[1];
     k->n_tiles = ceil_div(k->n_pixels, PPQ_CONV_PIXELS);
     k->n_blocks = ceil_div(desc->out, whole_block(k));
@@ -85,18 +85,10 @@ static void pack_block(const ppq_direct_conv *k, const float *weights, int64_t f
                 to[l] = weights[((first + l) * in + i) * taps + t];
 }
 
-static bool all_finite(const float *x, int64_t n)
-{
-    float sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i] * 0;
-    return isfinite(sum);
-}
-
 bool ppq_direct_conv_pack(ppq_direct_conv *k, const float *weights, const float *bias,
                           float *memory)
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     float *biases = memory, *packed = memory + bias_floats(k) + zero_floats(k);
     memset(memory, 0, (size_t) ppq_direct_conv_floats(k) * sizeof(float));
     for (int64_t g = 0; g < c->groups; g++)
@@ -110,7 +102,7 @@ bool ppq_direct_conv_pack(ppq_direct_conv *k, const float *weights, const float 
     k->bias = memory;
     k->zeros = memory + bias_floats(k);
     k->weights = packed;
-    return all_finite(weights, c->groups * c->out * c->in * n_taps(k));
+    return ppq_floats_are_finite(weights, c->groups * c->out * c->in * n_taps(k));
 }
 
 // ---- running --------------------------------------------------------------------------------

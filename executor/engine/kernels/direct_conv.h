@@ -1,43 +1,18 @@
 #ifndef PPQ_EXECUTOR_ENGINE_KERNELS_DIRECT_CONV_H
 #define PPQ_EXECUTOR_ENGINE_KERNELS_DIRECT_CONV_H
 
-#include "core/base.h"
-#include "executor/engine/kernels/cpu.h"
+#include "executor/engine/kernels/float_conv.h"
 
-// Convolution of float images in nhwc order. Every sum begins with the bias and takes its products
+// Direct convolution. Every sum begins with the bias and takes its products
 // in the order kernel row, kernel column, input channel, each with one rounding (fma): the same
 // numbers at every level of instructions and however the work is split. Zeros stand for positions
 // outside of the image.
 
-enum {
-    PPQ_DIRECT_CONV_TAPS = 128, // weights per pair of channels, at most
-    PPQ_DIRECT_CONV_ENDS = 4,
-};
-
-// What is done to a sum before it is stored, in this order.
-typedef enum ppq_conv_end_kind {
-    PPQ_CONV_END_ADD,  // what the destination holds
-    PPQ_CONV_END_RELU, // a: slope below zero
-    PPQ_CONV_END_CLIP, // to [a, b]
-} ppq_conv_end_kind;
-
-typedef struct ppq_conv_end {
-    ppq_conv_end_kind kind;
-    float a, b;
-} ppq_conv_end;
-
-typedef struct ppq_direct_conv_desc {
-    int64_t batch, groups;
-    int64_t in, out;                                      // channels of one group
-    int64_t src_size[2], dst_size[2];                     // height, width
-    int64_t kernel[2], stride[2], dilation[2], pad_lo[2]; // likewise; dilation 1 is dense
-    ppq_conv_end end[PPQ_DIRECT_CONV_ENDS];
-    int n_end;
-} ppq_direct_conv_desc;
+enum { PPQ_DIRECT_CONV_TAPS = 128 }; // weights per pair of channels, at most
 
 // Immutable once packed: any number of threads may run it.
 typedef struct ppq_direct_conv {
-    ppq_direct_conv_desc desc;
+    ppq_float_conv desc;
     const struct ppq_direct_conv_loops *loops;
     int64_t n_pixels, n_tiles;      // of the result; tiles are pixels computed together
     int64_t n_blocks, block_floats; // of output channels, per group; weights of a whole one
@@ -47,7 +22,7 @@ typedef struct ppq_direct_conv {
     const float *bias, *zeros, *weights;
 } ppq_direct_conv;
 
-void ppq_direct_conv_init(ppq_direct_conv *k, const ppq_direct_conv_desc *desc, ppq_isa isa);
+void ppq_direct_conv_init(ppq_direct_conv *k, const ppq_float_conv *desc, ppq_isa isa);
 // Memory that the packed weights take.
 int64_t ppq_direct_conv_floats(const ppq_direct_conv *k);
 // weights: [groups * out][in][kernel height][kernel width]; bias: [groups * out], or NULL. Writes

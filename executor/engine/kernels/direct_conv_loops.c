@@ -1,5 +1,6 @@
 #include "executor/engine/kernels/direct_conv_loops.h"
 
+#include "executor/engine/kernels/conv_ends.h"
 #include "executor/engine/kernels/float_tile.h"
 
 static_assert((int) TILE_ROWS == (int) PPQ_CONV_PIXELS, "a tile is a row per pixel");
@@ -22,7 +23,7 @@ typedef struct spot {
 // Pixels beyond the last stand for the last.
 static void find(const ppq_direct_conv *k, const float *src, int64_t tile, spot s[TILE_ROWS])
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     const int64_t image = c->src_size[0] * c->src_size[1] * c->in * c->groups;
     int64_t pixel = tile * TILE_ROWS;
     int64_t x = pixel % c->dst_size[1], y = pixel / c->dst_size[1] % c->dst_size[0];
@@ -40,7 +41,7 @@ static void find(const ppq_direct_conv *k, const float *src, int64_t tile, spot 
     }
 }
 
-static bool are_inside(const ppq_direct_conv_desc *c, const spot s[TILE_ROWS])
+static bool are_inside(const ppq_float_conv *c, const spot s[TILE_ROWS])
 {
     bool inside = c->groups == 1 && c->dilation[1] == 1;
     for (int r = 0; r < TILE_ROWS; r++)
@@ -51,7 +52,7 @@ static bool are_inside(const ppq_direct_conv_desc *c, const spot s[TILE_ROWS])
 // Taps that are outside for all pixels are left out.
 static void point(const ppq_direct_conv *k, const float *src, int64_t tile, runs *t)
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     const int64_t channels = c->in * c->groups;
     spot s[TILE_ROWS];
     find(k, src, tile, s);
@@ -75,13 +76,6 @@ static void point(const ppq_direct_conv *k, const float *src, int64_t tile, runs
 
 // ---- what is done to sums -------------------------------------------------------------------
 
-V_INLINE vf load_part(const float *src, int64_t n)
-{
-    float part[V_LANES] = { 0 };
-    memcpy(part, src, (size_t) n * sizeof(float));
-    return vf_load(part);
-}
-
 V_INLINE void add(tile_sums *s, int vectors, int64_t rows, int64_t columns, const float *src,
                   int64_t stride)
 {
@@ -89,28 +83,23 @@ V_INLINE void add(tile_sums *s, int vectors, int64_t rows, int64_t columns, cons
     for (int r = 0; r < TILE_ROWS && r < rows; r++, src += stride)
         for (int v = 0; v < vectors; v++) {
             const float *at = src + v * V_LANES;
-            const vf x = v < whole ? vf_load(at) : load_part(at, columns % V_LANES);
+            const vf x = v < whole ? vf_load(at) : vf_load_part(at, columns % V_LANES);
             s->v[r][v] = vf_add(s->v[r][v], x);
         }
 }
 
-// NaN stays NaN.
 V_INLINE void relu(tile_sums *s, int vectors, float slope)
 {
-    const vf zero = vf_set(0), a = vf_set(slope);
     for (int r = 0; r < TILE_ROWS; r++)
-        for (int v = 0; v < vectors; v++) {
-            const vf x = s->v[r][v], above = vf_max(zero, x);
-            s->v[r][v] = slope == 0 ? above : vf_add(above, vf_mul(a, vf_min(zero, x)));
-        }
+        for (int v = 0; v < vectors; v++)
+            s->v[r][v] = end_relu(s->v[r][v], slope);
 }
 
 V_INLINE void clip(tile_sums *s, int vectors, float lo, float hi)
 {
-    const vf a = vf_set(lo), b = vf_set(hi);
     for (int r = 0; r < TILE_ROWS; r++)
         for (int v = 0; v < vectors; v++)
-            s->v[r][v] = vf_min(b, vf_max(a, s->v[r][v]));
+            s->v[r][v] = end_clip(s->v[r][v], lo, hi);
 }
 
 // ---- tiles ----------------------------------------------------------------------------------
@@ -123,7 +112,7 @@ typedef struct place {
 V_INLINE void one_tile(const ppq_direct_conv *k, int vectors, const runs *t, const float *weights,
                        const float *bias, const place *to)
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     tile_sums s;
     tile_begin(&s, vectors, bias);
     for (int64_t i = 0; i < t->n; i++)
@@ -160,7 +149,7 @@ static void (*const tile_of[])(const ppq_direct_conv *k, const runs *t, const fl
 static void tiles(const ppq_direct_conv *k, const float *src, float *dst, int64_t group,
                   int64_t tile_lo, int64_t tile_hi, int64_t block_lo, int64_t block_hi)
 {
-    const ppq_direct_conv_desc *c = &k->desc;
+    const ppq_float_conv *c = &k->desc;
     const int64_t channels = c->out * c->groups, base = group * k->n_blocks;
     runs t;
     for (int64_t i = tile_lo; i < tile_hi; i++) {

@@ -60,9 +60,7 @@ V_INLINE void tile_store(const tile_sums *s, int vectors, int64_t rows, int64_t 
                 vf_store(dst + v * V_LANES, s->v[r][v]);
                 continue;
             }
-            float part[V_LANES];
-            vf_store(part, s->v[r][v]);
-            memcpy(dst + v * V_LANES, part, (size_t) (columns % V_LANES) * sizeof(float));
+            vf_store_part(dst + v * V_LANES, s->v[r][v], columns % V_LANES);
         }
     }
 }

@@ -233,6 +233,21 @@ V_INLINE void vi_store_block(uint8_t *p, const vi x[4], uint8_t flip)
 
 enum { V_BLOCK = 4 * V_LANES };
 
+// The first n lanes; those beyond are 0.
+V_INLINE vf vf_load_part(const float *p, int64_t n)
+{
+    float part[V_LANES] = { 0 };
+    memcpy(part, p, (size_t) n * sizeof(float));
+    return vf_load(part);
+}
+
+V_INLINE void vf_store_part(float *p, vf x, int64_t n)
+{
+    float part[V_LANES];
+    vf_store(part, x);
+    memcpy(p, part, (size_t) n * sizeof(float));
+}
+
 // ---- bytes and real numbers -----------------------------------------------------------------
 
 typedef struct v_q8 {

@@ -4,7 +4,7 @@
 #include "executor/engine/rules/conv_common.h"
 
 // Conv and ConvTranspose with what follows them, channels-last, in float or on integers, by oneDNN
-// unless our own kernel wins.
+// unless a kernel of our own wins.
 
 // [out / transposed: in, ...] as [groups,] out, in, spatial.
 static ppq_dnnl_md weights_md(const ppq_conv_shape *shape, const ppq_tensor *w)
@@ -246,7 +246,7 @@ static ppq_status try_cut(ppq_plan *p, const ppq_op *op, ppq_chain_cut cut)
     ppq_operands o = { .p = p, .op = op };
     ppq_conv_shape shape;
     ppq_status st = ppq_conv_describe(&o, &shape, cut, true);
-    if (st == PPQ_OK && (st = ppq_conv_emit_direct(&o, &shape)) == PPQ_ERR_UNSUPPORTED) {
+    if (st == PPQ_OK && (st = ppq_conv_emit_own(&o, &shape)) == PPQ_ERR_UNSUPPORTED) {
         const ppq_dnnl_window w = ppq_dnnl_window_of(&shape.win, shape.transposed);
         st = ppq_conv_emit(&o, &shape, &w, &p->shape[op->in[0]->id], ppq_operands_weights(&o));
     }

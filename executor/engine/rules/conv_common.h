@@ -13,8 +13,9 @@ PPQ_NODISCARD ppq_status ppq_conv_describe(ppq_operands *o, ppq_conv_shape *shap
 PPQ_NODISCARD ppq_status ppq_conv_emit(ppq_operands *o, const ppq_conv_shape *shape,
                                        const ppq_dnnl_window *window, const ppq_shape *src,
                                        const ppq_tensor *weights);
-// The same on the op's own operands by our own kernel; PPQ_ERR_UNSUPPORTED where that does not win.
-PPQ_NODISCARD ppq_status ppq_conv_emit_direct(ppq_operands *o, const ppq_conv_shape *shape);
+// The same on the op's own operands by a kernel of our own; PPQ_ERR_UNSUPPORTED where none
+// wins.
+PPQ_NODISCARD ppq_status ppq_conv_emit_own(ppq_operands *o, const ppq_conv_shape *shape);
 
 // The same as ppq_conv_emit by our own exact kernel; PPQ_ERR_UNSUPPORTED where it can not.
 PPQ_NODISCARD ppq_status ppq_conv_emit_q8(ppq_operands *o, const ppq_conv_shape *shape,
