@@ -92,7 +92,7 @@ static ppq_status run_direct(const ppq_step *s, ppq_call *c)
 // second-level cache once per block. Below these sizes it is as fast as ours.
 static bool direct_pays(const ppq_float_conv *c)
 {
-    enum { DEEP = 40, IMAGE = 1 << 20 };
+    enum { DEEP = 40, IMAGE = 7 << 17 };
     const int64_t skipped = PPQ_MIN(c->stride[0] * c->stride[1], 2);
     const int64_t bytes = c->src_size[0] * c->src_size[1] * c->in * (int64_t) sizeof(float);
     const int64_t taps = c->kernel[0] * c->kernel[1];
