@@ -189,7 +189,7 @@ END_TEST
 START_TEST(any_window_is_exact)
 {
     ppq_rng r = ppq_rng_seed(41, (uint64_t) _i);
-    for (int k = 0; k < 60; k++) {
+    for (int k = 0; k < 40; k++) {
         ppq_float_conv c = { .batch = random_int(&r, 1, 3),
                              .groups = random_int(&r, 1, 3),
                              .in = random_int(&r, 1, 20),
@@ -315,7 +315,7 @@ static void check_winograd(const ppq_float_conv *c, ppq_rng *r)
 START_TEST(winograd_is_close)
 {
     ppq_rng r = ppq_rng_seed(43, (uint64_t) _i);
-    for (int k = 0; k < 15; k++) {
+    for (int k = 0; k < 10; k++) {
         ppq_float_conv c = { .batch = random_int(&r, 1, 3),
                              .groups = 1,
                              .in = random_int(&r, 1, 40),
