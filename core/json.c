@@ -140,22 +140,58 @@ static bool reads_back(double v, int digits, bool single, char *buf, size_t size
                   : !(back < v || back > v);
 }
 
+// The shortest, from where most end: nearly all of the digits that are always enough.
+static int digits_tried(double v, bool single)
+{
+    char buf[40];
+    const int enough = single ? 9 : 17, least = enough - 3;
+    int digits = enough - 1;
+    while (digits >= least && reads_back(v, digits, single, buf, sizeof(buf)))
+        digits--;
+    return digits + 1;
+}
+
+// The same for a float of the usual sizes, by arithmetic: whether `digits` digits lie nearer to it
+// than its neighbours do. 0: cannot tell.
+static int digits_reckoned(float v)
+{
+    static const double power[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    const double unsure = 1e-5; // products are exact to 1e-7
+    if (!(v > 1e-13f && v < 1e5f))
+        return 0;
+    int left = 0; // of digits, behind the point
+    while ((double) v * power[left] < 1e7)
+        left++;
+    const double below = ((double) v + (double) nextafterf(v, 0)) / 2;
+    const double above = ((double) v + (double) nextafterf(v, INFINITY)) / 2;
+    int digits = 8;
+    for (; digits >= 6; digits--, left--) {
+        const double x = (double) v * power[left], n = rint(x);
+        const double inside = fmin(n - below * power[left], above * power[left] - n);
+        if (fabs(inside) < unsure || fabs(fabs(x - n) - 0.5) < unsure)
+            return 0;
+        if (inside < 0)
+            break;
+    }
+    return digits + 1;
+}
+
 // JSON has no infinities: they are written as null.
 static void number(ppq_json_writer *w, const char *key, double v, bool single)
 {
-    char buf[40];
     start(w, key);
     if (!isfinite(v)) {
         ppq_buf_printf(w->out, "null");
         return;
     }
-    // The shortest, from where most end: nearly all of the digits that are always enough.
-    const int enough = single ? 9 : 17, least = enough - 3;
-    int digits = enough - 1;
-    while (digits >= least && reads_back(v, digits, single, buf, sizeof(buf)))
-        digits--;
-    snprintf(buf, sizeof(buf), "%.*g", digits + 1, v);
-    ppq_buf_printf(w->out, "%s%s", buf, strpbrk(buf, ".e") ? "" : ".0");
+    char buf[40];
+    const int reckoned = single ? digits_reckoned((float) v) : 0;
+    snprintf(buf, sizeof(buf), "%.*g", reckoned ? reckoned : digits_tried(v, single), v);
+    ppq_buf_append(w->out, buf, strlen(buf));
+    if (!strpbrk(buf, ".e"))
+        ppq_buf_append(w->out, ".0", 2);
 }
 
 void ppq_json_float(ppq_json_writer *w, const char *key, float value)

@@ -98,6 +98,7 @@ struct ppq_net {
     ppq_net_opts o;
     ppq_exec *exec; // NULL: plans
     plan *plans;
+    bool spent; // the model's constants went into a plan that could not be made
 };
 
 // Whether oneDNN uses no more than that already: it can be capped only once.
@@ -292,8 +293,27 @@ static bool fits(const plan *p, const ppq_tensor *in)
     return true;
 }
 
+// Inputs of other shapes are refused: there will be one plan only.
+static bool has_fixed_shapes(const ppq_graph *g)
+{
+    for (int32_t i = 0; i < g->n_inputs; i++)
+        if (!ppq_shape_known(&g->inputs[i]->shape))
+            return false;
+    return true;
+}
+
+static void drop_constants(ppq_graph *g)
+{
+    for (size_t i = 0; i < g->n_vars; i++)
+        ppq_tensor_unref(&g->vars[i]->value);
+}
+
 static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
 {
+    const bool only = has_fixed_shapes(n->session->graph);
+    if (n->spent)
+        return ppq_fail(n->diag, PPQ_ERR_STATE, (ppq_loc){ .stage = "plan" },
+                        "no plan could be made of '%s' before", n->session->graph->source);
     plan *p = calloc(1, sizeof(*p));
     if (!p)
         abort();
@@ -302,14 +322,20 @@ static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
                                 .saturate = n->o.saturate,
                                 .eager = n->o.eager,
                                 .library = n->o.library,
+                                .spend = only,
                                 .winograd = n->o.winograd };
     ppq_status st = ppq_lower_graph(n->session->graph, in, &p->graph, n->diag);
+    if (st == PPQ_OK && only) {
+        drop_constants(n->session->graph);
+        n->spent = true;
+    }
     if (st == PPQ_OK)
         st = ppq_engine_create(p->graph, &o, &p->engine, n->diag);
     if (st != PPQ_OK) {
         destroy_plan(p);
         return st;
     }
+    n->spent = false;
     p->seconds = calloc(ppq_engine_n_steps(p->engine) + 1, sizeof(double));
     if (!p->seconds)
         abort();
@@ -391,7 +417,7 @@ static ppq_status run(ppq_net *n, const ppq_tensor *in, ppq_tensor *out, watcher
         const ppq_exec_hook hook = { w, wants, see };
         return ppq_exec_run(n->exec, in, out, w->fn ? &hook : NULL, n->diag);
     }
-    plan *p;
+    plan *p = NULL;
     const ppq_engine_tap tap = { w, NULL, tapped };
     PPQ_TRY(find_plan(n, in, &p));
     return ppq_engine_run(p->engine, in, out, w->fn ? &tap : NULL, n->o.profile ? p->seconds : NULL,

@@ -207,11 +207,40 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
     return ppq_fail(p->d, PPQ_ERR_UNSUPPORTED, at_op(op), "no rule can run this %s", op->type);
 }
 
+static bool is_read_later(const ppq_plan *p, const ppq_var *v)
+{
+    for (int32_t i = 0; i < v->n_uses; i++)
+        if (!p->done[v->uses[i].op->id])
+            return true;
+    return v->is_output;
+}
+
+// The weights of a product that is packed, or the integers that they are dequantized from.
+static void spend_weights(const ppq_plan *p, const ppq_op *op)
+{
+    static const char *const products[] = { "Conv", "ConvTranspose", "Gemm", "MatMul", NULL };
+    const ppq_rule any = { .types = products };
+    if (!concerns(&any, op) || !p->done[op->id] || op->n_in < 2 || is_read_later(p, op->in[1]))
+        return;
+    const ppq_op *dq = op->in[1]->producer.op;
+    ppq_var *w = op->in[1];
+    if (dq) {
+        if (!ppq_dequantizes_constant(dq) || dq->in[0]->n_uses != 1 || dq->in[0]->is_output)
+            return;
+        w = dq->in[0];
+    }
+    ppq_tensor_unref(&w->value);
+}
+
 static ppq_status lower_all(ppq_plan *p)
 {
-    for (size_t i = 0; i < p->n_order; i++)
-        if (!p->done[p->order[i]->id])
-            PPQ_TRY(lower(p, p->order[i]));
+    for (size_t i = 0; i < p->n_order; i++) {
+        if (p->done[p->order[i]->id])
+            continue;
+        PPQ_TRY(lower(p, p->order[i]));
+        if (p->o.spend)
+            spend_weights(p, p->order[i]);
+    }
     p->outputs = ppq_new_n(p->arena, int32_t, (size_t) p->g->n_outputs + 1);
     for (int32_t i = 0; i < p->g->n_outputs; i++) {
         const ppq_var *v = p->g->outputs[i];
