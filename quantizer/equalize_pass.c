@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/ext.h"
+#include "core/parallel.h"
 #include "passes/channel_groups.h"
 #include "passes/rewrite.h"
 #include "quantizer/channel_stats.h"
@@ -9,54 +10,64 @@
 // Cross-layer equalization (after M. Nagel et al., ICCV 2019) over whole groups of tied channels,
 // by what rounding is expected to cost.
 //
-// Where one scale serves all channels, small ones are lost beside large ones. A channel that grows
-// to the whole range loses nothing there, but the weights that read it shrink beside those of
-// other inputs and are rounded the more. So every group is divided by
+// Where one scale serves all channels, small ones are lost beside large ones. Dividing a group by
+// k < 1 makes it grow within the range that its tensors have anyway: rounding them then costs it
+// k^2 of what it did. The weights that read it shrink in turn beside those of other inputs, and
+// rounding those costs 1 / k^2 of what it did. So a group's noise in its readers' results is
 //
-//   k = a^share / w^(1 - share)
+//   noise(k) = a k^2 + b / k^2,    least at k = (b / a)^(1/4).
 //
-// with a the part of its tensors' ranges that it needs and w the part that its weights use of their
-// rows' ranges. It needs a multiple of what it was seen to use: a channel that fills the range has
-// no room for what few samples do not show. Of a few shares and of leaving all as it is, tensors
-// that are tied together take what gives the readers' results the least noise for their signal.
+// k stays where neither scale grows. It is at least the part of the range that the group needs: no
+// channel reaches the end of a range that it did not reach before, and the few samples that were
+// seen do not show all that a channel can reach. It is at most what makes its weights the largest
+// of a result. Within these bounds a group's choice costs no other group anything. The scales of
+// weights fall when the inputs with the largest ones grow; a few rounds take that in, and each
+// lowers the noise.
 
 typedef struct options {
     int samples;
-    double limit, headroom, gain;
+    double limit;
 } options;
 
-static const options defaults = { .samples = 4, .limit = 64, .headroom = 1, .gain = 1.1 };
+static const options defaults = { .samples = 4, .limit = 64 };
 static const ppq_opt opts[] = {
     { "samples", "samples that ranges are taken from", PPQ_OPT_INT, offsetof(options, samples), 1,
       1000000, NULL },
     { "limit", "most a channel grows or shrinks", PPQ_OPT_FLOAT, offsetof(options, limit), 1, 1e6,
       NULL },
-    { "headroom", "the range that a channel needs, in those it was seen to use", PPQ_OPT_FLOAT,
-      offsetof(options, headroom), 1, 1e6, NULL },
-    { "gain", "by how much noise must fall", PPQ_OPT_FLOAT, offsetof(options, gain), 1, 1e6, NULL },
     { 0 },
 };
 
-// A layer on integers that reads channels of groups.
+enum { ROUNDS = 4 };
+
+// A layer on integers that reads channels of groups, and what its inputs say of theirs.
 typedef struct reader {
     ppq_layer_weight x;
+    const float *w;
     const int32_t *group;          // [ins]
-    const ppq_channel_stat *stats; // [ins]
+    const ppq_channel_stat *input; // [ins]
+    float *k;                      // [ins]
     float *top;                    // [rows][cols], largest magnitude of the taps
     double *signal;                // [outs], variance of the result, inputs taken as independent
-    int32_t set;
+    float *peak, *per_peak;        // [outs], largest weight; its reciprocal
+    float *used;                   // [ins], largest part of a peak
+    double *gain;                  // [ins], noise of the results for noise of the input
+    double *rounding;              // [ins], noise of the results by rounding the input's weights
 } reader;
 
 typedef struct model {
     const ppq_graph *g;
     const ppq_channel_groups *groups;
+    int n_threads;
     size_t n;                 // groups
-    int32_t *set;             // [n], groups that share tensors
-    ppq_channel_stat **stats; // [n_vars], NULL: not on integers or all pinned
+    ppq_channel_stats *stats; // [n_vars]; empty: not on integers, or all pinned
     reader *readers;
     size_t n_readers;
-    double *weight;         // [n], noise of the readers' results per noise of the channel
-    float *used_a, *used_w; // [n], parts of ranges in use; used_w 0: no weights to care for
+    double *gain;  // [n]
+    double *a, *b; // [n]
+    float *need;   // [n], part of the range of activations
+    float *used;   // [n], part of the range of weights; 0: no weights to care for
+    float *k;      // [n]
 } model;
 
 // ---- what is on integers --------------------------------------------------------------------
@@ -90,56 +101,36 @@ static ppq_status measure(model *m, const ppq_pass_env *env, int64_t samples, bo
             channels[i] = 0;
         else
             *any = true;
-    m->stats = ppq_new_n(env->scratch, ppq_channel_stat *, m->g->n_vars + 1);
-    return *any ? ppq_channel_stats(env, samples, channels, m->stats) : PPQ_OK;
-}
-
-// ---- sets of groups -------------------------------------------------------------------------
-
-static int32_t first_of(int32_t *set, int32_t i)
-{
-    while (set[i] != i)
-        i = set[i] = set[set[i]];
-    return i;
-}
-
-static int32_t set_of(const model *m, const int32_t *group, int64_t n)
-{
-    for (int64_t c = 0; c < n; c++)
-        if (group[c] >= 0)
-            return m->set[group[c]];
-    return -1;
-}
-
-static void make_sets(model *m)
-{
-    for (size_t i = 0; i < m->n; i++)
-        m->set[i] = (int32_t) i;
-    for (size_t i = 0; i < m->g->n_vars; i++) {
-        int64_t n;
-        const int32_t *group = ppq_channel_groups_of(m->groups, m->g->vars[i], &n);
-        int32_t first = -1;
-        for (int64_t c = 0; group && c < n; c++) {
-            if (group[c] < 0)
-                continue;
-            const int32_t s = first_of(m->set, group[c]);
-            first = first < 0 ? s : first;
-            m->set[PPQ_MAX(s, first)] = PPQ_MIN(s, first);
-            first = PPQ_MIN(s, first);
-        }
-    }
-    for (size_t i = 0; i < m->n; i++)
-        m->set[i] = first_of(m->set, (int32_t) i);
+    m->stats = ppq_new_n(env->scratch, ppq_channel_stats, m->g->n_vars + 1);
+    return *any ? ppq_channel_stats_measure(env, samples, channels, m->stats) : PPQ_OK;
 }
 
 // ---- readers --------------------------------------------------------------------------------
 
-static float largest(const float *x, int64_t n)
+static void add_readers(model *m, ppq_arena *a)
 {
-    float top = 0;
-    for (int64_t i = 0; i < n; i++)
-        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-    return top;
+    m->readers = ppq_new_n(a, reader, m->g->n_ops + 1);
+    for (size_t i = 0; i < m->g->n_ops; i++) {
+        const ppq_op *op = m->g->ops[i];
+        ppq_layer_weight x;
+        if (op->place != PPQ_PLACE_QUANT || !ppq_layer_weight_of(op, &x) ||
+            !m->stats[op->in[0]->id].channel)
+            continue;
+        int64_t n;
+        m->readers[m->n_readers++] =
+            (reader){ .x = x,
+                      .w = ppq_f32(&op->in[1]->value),
+                      .group = ppq_channel_groups_of(m->groups, op->in[0], &n),
+                      .input = m->stats[op->in[0]->id].channel,
+                      .k = ppq_new_n(a, float, (size_t) x.ins),
+                      .top = ppq_new_n(a, float, (size_t) (x.rows * x.cols)),
+                      .signal = ppq_new_n(a, double, (size_t) x.outs),
+                      .peak = ppq_new_n(a, float, (size_t) x.outs),
+                      .per_peak = ppq_new_n(a, float, (size_t) x.outs),
+                      .used = ppq_new_n(a, float, (size_t) x.ins),
+                      .gain = ppq_new_n(a, double, (size_t) x.ins),
+                      .rounding = ppq_new_n(a, double, (size_t) x.ins) };
+    }
 }
 
 static double energy(const float *x, int64_t n)
@@ -150,29 +141,42 @@ static double energy(const float *x, int64_t n)
     return sum;
 }
 
-// What the magnitudes of weights and the variances of inputs say, filled from the weights.
-static void take_weights(const reader *r, const float *w)
+static float largest(const float *x, int64_t n)
 {
+    float top = 0;
+    for (int64_t i = 0; i < n; i++)
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    return top;
+}
+
+// What the magnitudes of weights and the variances of inputs say.
+static void take_weights(reader *r)
+{
+    const float *w = r->w;
     for (int64_t row = 0; row < r->x.rows; row++) {
         const ppq_layer_row at = ppq_layer_row_of(&r->x, row);
         for (int64_t col = 0; col < r->x.cols; col++, w += r->x.taps) {
             r->top[row * r->x.cols + col] = largest(w, r->x.taps);
             r->signal[at.out + col * at.out_step] +=
-                energy(w, r->x.taps) * r->stats[at.in + col * at.in_step].variance;
+                energy(w, r->x.taps) * r->input[at.in + col * at.in_step].variance;
         }
     }
 }
 
-// The noise of a channel counts by what it adds to the results, each beside its signal.
-static void add_weights(model *m, const reader *r, const float *w)
+// Noise counts by what it adds to each result beside its signal.
+static void find_gain(void *user, int64_t i, int worker)
 {
+    (void) worker;
+    reader *r = &((const model *) user)->readers[i];
+    take_weights(r);
+    const float *w = r->w;
     for (int64_t row = 0; row < r->x.rows; row++) {
         const ppq_layer_row at = ppq_layer_row_of(&r->x, row);
         for (int64_t col = 0; col < r->x.cols; col++, w += r->x.taps) {
-            const int32_t k = r->group[at.in + col * at.in_step];
             const double signal = r->signal[at.out + col * at.out_step];
-            if (k >= 0 && signal > 0)
-                m->weight[k] += energy(w, r->x.taps) / signal / (double) r->x.outs;
+            if (signal > 0)
+                r->gain[at.in + col * at.in_step] +=
+                    energy(w, r->x.taps) / signal / (double) r->x.outs;
         }
     }
 }
@@ -183,172 +187,164 @@ static int64_t summed(const ppq_layer_weight *x)
     return x->row_is_out ? x->cols : x->rows_per_group;
 }
 
-static void add_used_weights(model *m, const reader *r, ppq_arena *a)
+// The largest of n products.
+PPQ_CLONES
+static float largest_product(const float *restrict x, const float *restrict y, int64_t n)
 {
-    float *top = ppq_new_n(a, float, (size_t) r->x.outs);
-    for (int fill = 1; fill >= 0 && summed(&r->x) > 1; fill--)
-        for (int64_t row = 0; row < r->x.rows; row++) {
-            const ppq_layer_row at = ppq_layer_row_of(&r->x, row);
-            for (int64_t col = 0; col < r->x.cols; col++) {
-                const float w = r->top[row * r->x.cols + col];
-                const int32_t k = r->group[at.in + col * at.in_step];
-                float *most = &top[at.out + col * at.out_step];
-                if (fill)
-                    *most = fmaxf(*most, w);
-                else if (k >= 0 && *most > 0)
-                    m->used_w[k] = fmaxf(m->used_w[k], w / *most);
-            }
-        }
+    enum { K = 16 };
+    float top[K] = { 0 };
+    int64_t i = 0;
+    for (; i + K <= n; i += K)
+        for (int k = 0; k < K; k++)
+            top[k] = x[i + k] * y[i + k] > top[k] ? x[i + k] * y[i + k] : top[k];
+    for (; i < n; i++)
+        top[0] = fmaxf(top[0], x[i] * y[i]);
+    return largest(top, K);
 }
 
-static void add_readers(model *m, ppq_arena *a)
+// Raises every number of `to` to x * by.
+PPQ_CLONES
+static void raise_to(float *restrict to, const float *restrict x, float by, int64_t n)
 {
-    m->readers = ppq_new_n(a, reader, m->g->n_ops + 1);
-    for (size_t i = 0; i < m->g->n_ops; i++) {
-        const ppq_op *op = m->g->ops[i];
-        reader r = { 0 };
-        int64_t n;
-        if (op->place != PPQ_PLACE_QUANT || !ppq_layer_weight_of(op, &r.x) ||
-            !m->stats[op->in[0]->id])
-            continue;
-        r.group = ppq_channel_groups_of(m->groups, op->in[0], &n);
-        r.stats = m->stats[op->in[0]->id];
-        r.top = ppq_new_n(a, float, (size_t) (r.x.rows * r.x.cols));
-        r.signal = ppq_new_n(a, double, (size_t) r.x.outs);
-        r.set = set_of(m, r.group, n);
-        take_weights(&r, ppq_f32(&op->in[1]->value));
-        add_weights(m, &r, ppq_f32(&op->in[1]->value));
-        add_used_weights(m, &r, a);
-        m->readers[m->n_readers++] = r;
+    for (int64_t i = 0; i < n; i++)
+        to[i] = x[i] * by > to[i] ? x[i] * by : to[i];
+}
+
+static void find_peaks(reader *r)
+{
+    const int64_t n = r->x.cols;
+    memset(r->peak, 0, (size_t) r->x.outs * sizeof(*r->peak));
+    for (int64_t row = 0; row < r->x.rows; row++) {
+        const ppq_layer_row at = ppq_layer_row_of(&r->x, row);
+        const float *top = r->top + row * n;
+        if (r->x.row_is_out)
+            r->peak[at.out] = largest_product(top, r->k + at.in, n);
+        else
+            raise_to(r->peak + at.out, top, r->k[at.in], n);
     }
 }
 
-static void add_used_activations(model *m)
+static void find_used(reader *r)
 {
-    for (size_t i = 0; i < m->g->n_vars; i++) {
-        int64_t n;
-        const int32_t *group = ppq_channel_groups_of(m->groups, m->g->vars[i], &n);
-        const ppq_channel_stat *s = m->stats[i];
-        float top = 0;
-        for (int64_t c = 0; s && c < n; c++)
-            top = fmaxf(top, fmaxf(-s[c].lo, s[c].hi));
-        for (int64_t c = 0; top > 0 && c < n; c++)
-            if (group[c] >= 0)
-                m->used_a[group[c]] = fmaxf(m->used_a[group[c]], fmaxf(-s[c].lo, s[c].hi) / top);
+    const int64_t n = r->x.cols;
+    for (int64_t o = 0; o < r->x.outs; o++)
+        r->per_peak[o] = r->peak[o] > 0 ? 1 / r->peak[o] : 0;
+    memset(r->used, 0, (size_t) r->x.ins * sizeof(*r->used));
+    for (int64_t row = 0; row < r->x.rows; row++) {
+        const ppq_layer_row at = ppq_layer_row_of(&r->x, row);
+        const float *top = r->top + row * n;
+        if (r->x.row_is_out)
+            raise_to(r->used + at.in, top, r->per_peak[at.out], n);
+        else
+            r->used[at.in] = largest_product(top, r->per_peak + at.out, n);
     }
 }
 
-// ---- noise ----------------------------------------------------------------------------------
-
-static double k_of(const int32_t *group, int64_t channel, const float *k)
-{
-    return group[channel] < 0 ? 1 : (double) k[group[channel]];
-}
-
-// Rounding one integer tensor, in its readers' results.
-static double tensor_noise(const model *m, const ppq_channel_stat *s, const int32_t *group,
-                           int64_t n, const float *k)
-{
-    double lo = 0, hi = 0, sum = 0;
-    for (int64_t c = 0; c < n; c++) {
-        const double by = k_of(group, c, k);
-        lo = fmin(lo, (double) s[c].lo / by);
-        hi = fmax(hi, (double) s[c].hi / by);
-        sum += group[c] < 0 ? 0 : m->weight[group[c]] * by * by;
-    }
-    const double step = (hi - lo) / 255;
-    return step * step / 12 * sum;
-}
-
-// Factors of one layer's inputs and sums over its results, for weight_noise.
-typedef struct room {
-    double *by, *spread;   // [ins], the factor; the input's variance behind it
-    double *peak, *behind; // [outs], the largest weight; all its inputs' variances
-} room;
-
-// Rounding the weights of one layer.
-static double weight_noise(const reader *r, const float *k, const room *t)
+// Rounding every input's weights, with the scales that results have by now. Inputs of the same
+// results differ by their variances only.
+static void find_noise(reader *r)
 {
     const ppq_layer_weight *x = &r->x;
-    for (int64_t c = 0; c < x->ins; c++) {
-        t->by[c] = k_of(r->group, c, k);
-        t->spread[c] = r->stats[c].variance / (t->by[c] * t->by[c]);
+    const int64_t groups = x->rows / x->rows_per_group;
+    const int64_t ins = x->ins / groups, outs = x->outs / groups;
+    for (int64_t g = 0; g < groups; g++) {
+        double sum = 0;
+        for (int64_t o = g * outs; o < (g + 1) * outs; o++)
+            if (r->signal[o] > 0)
+                sum += (double) r->peak[o] * (double) r->peak[o] / r->signal[o];
+        for (int64_t c = g * ins; c < (g + 1) * ins; c++)
+            r->rounding[c] = sum * r->input[c].variance * (double) x->taps /
+                             (127.0 * 127 * 12 * (double) x->outs);
     }
-    for (int64_t o = 0; o < x->outs; o++)
-        t->peak[o] = t->behind[o] = 0;
-    for (int64_t row = 0; row < x->rows; row++) {
-        const ppq_layer_row at = ppq_layer_row_of(x, row);
-        const float *top = r->top + row * x->cols;
-        for (int64_t col = 0; col < x->cols; col++) {
-            const int64_t in = at.in + col * at.in_step, out = at.out + col * at.out_step;
-            const double w = (double) top[col] * t->by[in];
-            t->peak[out] = w > t->peak[out] ? w : t->peak[out];
-            t->behind[out] += t->spread[in];
+}
+
+static void look_at_weights(void *user, int64_t i, int worker)
+{
+    (void) worker;
+    const model *m = user;
+    reader *r = &m->readers[i];
+    if (summed(&r->x) == 1)
+        return;
+    for (int64_t c = 0; c < r->x.ins; c++)
+        r->k[c] = r->group[c] < 0 ? 1 : m->k[r->group[c]];
+    find_peaks(r);
+    find_used(r);
+    find_noise(r);
+}
+
+// ---- groups ---------------------------------------------------------------------------------
+
+static void add_gains(model *m)
+{
+    for (size_t i = 0; i < m->n_readers; i++) {
+        const reader *r = &m->readers[i];
+        for (int64_t c = 0; c < r->x.ins; c++)
+            if (r->group[c] >= 0)
+                m->gain[r->group[c]] += r->gain[c];
+    }
+}
+
+static void add_rounding(model *m)
+{
+    memset(m->b, 0, m->n * sizeof(*m->b));
+    memset(m->used, 0, m->n * sizeof(*m->used));
+    for (size_t i = 0; i < m->n_readers; i++) {
+        const reader *r = &m->readers[i];
+        for (int64_t c = 0; c < r->x.ins; c++) {
+            const int32_t g = r->group[c];
+            if (g < 0)
+                continue;
+            m->b[g] += r->rounding[c];
+            m->used[g] = fmaxf(m->used[g], r->used[c]);
         }
     }
-    double sum = 0;
-    for (int64_t o = 0; o < x->outs; o++)
-        if (r->signal[o] > 0)
-            sum += t->peak[o] * t->peak[o] / (127.0 * 127 * 12) * t->behind[o] / r->signal[o];
-    return sum * (double) x->taps / (double) x->outs;
 }
 
-static room make_room(const model *m, ppq_arena *a)
+// The part that a channel with this end needs of a range with that one.
+static float part_of(float end, float of)
 {
-    int64_t ins = 1, outs = 1;
-    for (size_t i = 0; i < m->n_readers; i++) {
-        ins = PPQ_MAX(ins, m->readers[i].x.ins);
-        outs = PPQ_MAX(outs, m->readers[i].x.outs);
-    }
-    return (room){ ppq_new_n(a, double, (size_t) ins), ppq_new_n(a, double, (size_t) ins),
-                   ppq_new_n(a, double, (size_t) outs), ppq_new_n(a, double, (size_t) outs) };
+    return end <= 0 ? 0 : of <= 0 ? 1 : fminf(end / of, 1);
 }
 
-// Noise for signal, by set.
-static void noise(const model *m, const float *k, const room *t, double *by_set)
+static void add_tensors(model *m)
 {
-    memset(by_set, 0, m->n * sizeof(*by_set));
     for (size_t i = 0; i < m->g->n_vars; i++) {
         int64_t n;
         const int32_t *group = ppq_channel_groups_of(m->groups, m->g->vars[i], &n);
-        if (m->stats[i])
-            by_set[set_of(m, group, n)] += tensor_noise(m, m->stats[i], group, n, k);
+        const ppq_channel_stats *s = &m->stats[i];
+        const double step = ((double) s->hi - (double) s->lo) / 255;
+        for (int64_t c = 0; s->channel && c < n; c++) {
+            const int32_t g = group[c];
+            if (g < 0)
+                continue;
+            m->a[g] += step * step / 12 * m->gain[g];
+            m->need[g] = fmaxf(m->need[g], part_of(-s->channel[c].lo, -s->lo));
+            m->need[g] = fmaxf(m->need[g], part_of(s->channel[c].hi, s->hi));
+        }
     }
-    for (size_t i = 0; i < m->n_readers; i++)
-        by_set[m->readers[i].set] += weight_noise(&m->readers[i], k, t);
 }
 
 // ---- deciding -------------------------------------------------------------------------------
 
-static float factor(const options *o, double share, float activations, float weights)
+// A group that no sample shows may need anything.
+static float factor(const options *o, double a, double b, float need, float used)
 {
-    if (!(activations > 0))
+    if (!(a > 0 && need > 0))
         return 1;
-    const double a = fmin(o->headroom * (double) activations, 1);
-    const double k = weights > 0 ? pow(a, share) / pow((double) weights, 1 - share) : a;
-    return (float) fmin(fmax(k, 1 / o->limit), o->limit);
+    const double least = fmax((double) need, 1 / o->limit);
+    const double most = used > 0 ? fmin(1 / (double) used, o->limit) : 1;
+    return (float) fmax(fmin(sqrt(sqrt(b / a)), most), least);
 }
 
-static void choose(const model *m, const options *o, ppq_arena *a, float *best)
+static void choose(model *m, const options *o)
 {
-    static const double shares[] = { 0.3, 0.5, 0.7, 1 };
-    const room t = make_room(m, a);
-    float *k = ppq_new_n(a, float, m->n);
-    double *least = ppq_new_n(a, double, m->n), *now = ppq_new_n(a, double, m->n);
     for (size_t i = 0; i < m->n; i++)
-        best[i] = 1;
-    noise(m, best, &t, least);
-    for (size_t i = 0; i < m->n; i++)
-        least[i] /= o->gain;
-    for (size_t s = 0; s < PPQ_COUNT(shares); s++) {
+        m->k[i] = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        ppq_parallel_for(m->n_threads, (int64_t) m->n_readers, look_at_weights, m);
+        add_rounding(m);
         for (size_t i = 0; i < m->n; i++)
-            k[i] = factor(o, shares[s], m->used_a[i], m->used_w[i]);
-        noise(m, k, &t, now);
-        for (size_t i = 0; i < m->n; i++)
-            if (now[m->set[i]] < least[m->set[i]])
-                best[i] = k[i];
-        for (size_t i = 0; i < m->n; i++)
-            least[i] = fmin(least[i], now[i]);
+            m->k[i] = factor(o, m->a[i], m->b[i], m->need[i], m->used[i]);
     }
 }
 
@@ -359,21 +355,24 @@ static ppq_status equalize(const ppq_pass_env *env, const ppq_channel_groups *gr
     ppq_arena *a = env->scratch;
     model m = { .g = env->graph,
                 .groups = groups,
+                .n_threads = env->n_threads,
                 .n = n,
-                .set = ppq_new_n(a, int32_t, n + 1),
-                .weight = ppq_new_n(a, double, n + 1),
-                .used_a = ppq_new_n(a, float, n + 1),
-                .used_w = ppq_new_n(a, float, n + 1) };
+                .gain = ppq_new_n(a, double, n + 1),
+                .a = ppq_new_n(a, double, n + 1),
+                .b = ppq_new_n(a, double, n + 1),
+                .need = ppq_new_n(a, float, n + 1),
+                .used = ppq_new_n(a, float, n + 1),
+                .k = ppq_new_n(a, float, n + 1) };
     bool any = false;
     PPQ_TRY(measure(&m, env, o->samples, &any));
     if (!any)
         return PPQ_OK;
-    make_sets(&m);
     add_readers(&m, a);
-    add_used_activations(&m);
-    float *k = ppq_new_n(a, float, n);
-    choose(&m, o, a, k);
-    return ppq_channel_groups_divide(groups, env->graph, k);
+    ppq_parallel_for(m.n_threads, (int64_t) m.n_readers, find_gain, &m);
+    add_gains(&m);
+    add_tensors(&m);
+    choose(&m, o);
+    return ppq_channel_groups_divide(groups, env->graph, m.k);
 }
 
 static ppq_status run(const ppq_pass_env *env, const void *params)

@@ -134,7 +134,7 @@ class Options(Case):
 
     def test_options_of_passes_in_configurations(self):
         saved = self.path('saved.json')
-        for value, differ in (('fold-constants,max-bytes=0', False), ('equalize,gain=1,limit=1.5', True)):
+        for value, differ in (('fold-constants,max-bytes=0', False), ('equalize,samples=1,limit=1.5', True)):
             self.succeeds(self.quantize())
             plain = self.get('out.onnx')
             self.succeeds(self.quantize('--pass', value, '--save-config', saved))

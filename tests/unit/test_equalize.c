@@ -2,6 +2,7 @@
 
 #include "core/calib_source.h"
 #include "passes/channel_groups.h"
+#include "quantizer/init.h"
 #include "tests/unit/harness.h"
 
 static ppq_var *weights(world *w, ppq_shape s, uint64_t stream)
@@ -422,64 +423,187 @@ static ppq_status get_sample(void *user, int64_t i, ppq_tensor *feeds, ppq_diag 
     return PPQ_OK;
 }
 
-static float spread_of(const ppq_tensor *t, int64_t channels)
+// The same, but the second channel holds anything in one sample only.
+static ppq_status get_rare(void *user, int64_t i, ppq_tensor *feeds, ppq_diag *d)
+{
+    PPQ_TRY(get_sample(user, i, feeds, d));
+    for (int k = H * H; i != 1 && k < 2 * H * H; k++)
+        ppq_f32(&feeds[0])[k] = 0;
+    return PPQ_OK;
+}
+
+enum { SAMPLES = 4 };
+typedef ppq_status (*get)(void *user, int64_t i, ppq_tensor *feeds, ppq_diag *d);
+
+static void equalize(world *w, ppq_shape *in, get samples, int threads)
+{
+    for (size_t i = 0; i < w->g->n_ops; i++)
+        w->g->ops[i]->place = PPQ_PLACE_QUANT;
+    const ppq_calib_source data = { in, SAMPLES, samples };
+    const ppq_pass *p = ppq_pass_find("equalize");
+    const ppq_pass_env env = { .graph = w->g,
+                               .platform = ppq_platform_find("onnxruntime"),
+                               .data = &data,
+                               .n_threads = threads,
+                               .scratch = w->a,
+                               .diag = w->d };
+    OK(w->d, p->run(&env, p->defaults));
+    OK(w->d, ppq_graph_verify(w->g, w->d));
+}
+
+// Divides the output channels of a layer by 1, 2, 4, ...
+static void fan_out(const ppq_var *v)
+{
+    const ppq_tensor *w = &v->producer.op->in[1]->value, *bias = &v->producer.op->in[2]->value;
+    const int64_t each = ppq_shape_numel(&w->shape) / w->shape.dim[0];
+    for (int64_t i = 0; i < ppq_shape_numel(&w->shape); i++)
+        ppq_f32(w)[i] *= ldexpf(1, -(int) (i / each));
+    for (int64_t i = 0; i < w->shape.dim[0]; i++)
+        ppq_f32(bias)[i] *= ldexpf(1, -(int) i);
+}
+
+static void reach(float *lo, float *hi, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        *lo = fminf(*lo, x[i]);
+        *hi = fmaxf(*hi, x[i]);
+    }
+}
+
+// What the result of a 1x1 convolution reaches on the pass's samples, and what a ReLU leaves of
+// each channel.
+typedef struct reached {
+    float lo, hi;
+    float channel[C];
+} reached;
+
+static reached reach_of(const ppq_op *op, ppq_shape in, get samples)
+{
+    reached r = { 0 };
+    const int64_t cols = op->in[1]->value.shape.dim[1], ins = in.dim[1];
+    const int64_t per = C / (ins / cols);
+    for (int k = 0; k < SAMPLES; k++) {
+        ppq_tensor x = { 0 };
+        ck_assert(samples(&in, k, &x, NULL) == PPQ_OK);
+        for (int64_t o = 0; o < C; o++)
+            for (int64_t i = 0; i < H * H; i++) {
+                float y = ppq_f32(&op->in[2]->value)[o];
+                for (int64_t c = 0; c < cols; c++)
+                    y += ppq_f32(&op->in[1]->value)[o * cols + c] *
+                         ppq_f32(&x)[(o / per * cols + c) * H * H + i];
+                reach(&r.lo, &r.hi, &y, 1);
+                r.channel[o] = fmaxf(r.channel[o], y);
+            }
+        ppq_tensor_unref(&x);
+    }
+    return r;
+}
+
+static float spread_of(const reached *r)
 {
     float lo = INFINITY, hi = 0;
-    const int64_t each = ppq_shape_numel(&t->shape) / channels;
-    for (int64_t c = 0; c < channels; c++) {
-        float top = 0;
-        for (int64_t i = 0; i < each; i++)
-            top = fmaxf(top, fabsf(ppq_f32(t)[c * each + i]));
-        lo = fminf(lo, top);
-        hi = fmaxf(hi, top);
+    for (int c = 0; c < C; c++) {
+        lo = fminf(lo, r->channel[c]);
+        hi = fmaxf(hi, r->channel[c]);
     }
     return hi / lo;
 }
 
-// Channels from 1 to 1/32: the pass brings them together, and the answers stay. The bytes do not
-// depend on the number of threads.
-START_TEST(equalizing_evens_out_ranges)
+// Whatever lies between, answers stay, bytes do not depend on the number of threads, and no
+// range of activations or weights grows.
+START_TEST(equalizing_keeps_answers_and_ranges)
 {
-    ppq_tensor kept = { 0 };
-    for (int threads = 1; threads <= 2; threads++) {
+    enum { OUTS = 4, INS = C / 2 };
+    ppq_tensor kept[2] = { 0 };
+    for (int threads = 1; threads <= 3; threads++) {
         world w = world_new();
         ppq_shape in = SHAPE(1, 3, H, H);
-        ppq_var *a = conv(&w, add_input(&w, "x", in), 3, C, 1, 1);
-        ppq_tensor *wt = &a->producer.op->in[1]->value, *bias = &a->producer.op->in[2]->value;
-        for (int c = 0; c < C; c++) {
-            ppq_f32(bias)[c] *= ldexpf(1, -c);
-            for (int i = 0; i < 3; i++)
-                ppq_f32(wt)[c * 3 + i] *= ldexpf(1, -c);
-        }
-        ppq_var *y = conv(&w, one(&w, "Relu", a), C, C, C, 3);
+        ppq_var *x = add_input(&w, "x", in);
+        ppq_var *a = conv(&w, x, 3, C, 1, 1), *b = conv(&w, x, 3, C, 3, 2);
+        fan_out(a);
+        ppq_var *y = conv(&w, tie_cases[_i].between(&w, a, b), C, OUTS, 2, 3);
         finish(&w, y);
-        for (size_t i = 0; i < w.g->n_ops; i++)
-            w.g->ops[i]->place = PPQ_PLACE_QUANT;
-        ppq_tensor x = tensor_normal(in, 77), want = run_graph(w.g, &x, w.d);
-        const float before = spread_of(wt, C);
-        const ppq_calib_source data = { &in, 4, get_sample };
-        const ppq_pass *p = ppq_pass_find("equalize");
-        const ppq_pass_env env = { .graph = w.g,
-                                   .platform = ppq_builtin_platforms[0],
-                                   .data = &data,
-                                   .n_threads = threads,
-                                   .scratch = w.a,
-                                   .diag = w.d };
-        OK(w.d, p->run(&env, p->defaults));
-        OK(w.d, ppq_graph_verify(w.g, w.d));
-        ppq_tensor got = run_graph(w.g, &x, w.d);
+        const ppq_tensor *weight[] = { &a->producer.op->in[1]->value,
+                                       &y->producer.op->in[1]->value };
+        ppq_tensor fed = tensor_normal(in, 77), want = run_graph(w.g, &fed, w.d);
+        const reached before = reach_of(a->producer.op, in, get_sample);
+        float top[2][OUTS] = { { 0 } };
+        for (int i = 0; i < OUTS * INS; i++)
+            top[0][i / INS] = fmaxf(top[0][i / INS], fabsf(ppq_f32(weight[1])[i]));
+        equalize(&w, &in, get_sample, threads);
+        const reached after = reach_of(a->producer.op, in, get_sample);
+        for (int i = 0; i < OUTS * INS; i++)
+            top[1][i / INS] = fmaxf(top[1][i / INS], fabsf(ppq_f32(weight[1])[i]));
+        ppq_tensor got = run_graph(w.g, &fed, w.d);
         check_near(&got, &want, 1e-5);
-        ck_assert(spread_of(wt, C) < before / 2);
-        if (threads == 1)
-            kept = ppq_tensor_ref(wt);
-        else
-            ck_assert(ppq_tensor_equal(&kept, wt));
-        ppq_tensor_unref(&x);
+        ck_assert(after.hi <= before.hi * 1.0001f);
+        // Of what a ReLU cuts off, no integer is used.
+        ck_assert(after.lo >= before.lo * 1.0001f || tie_cases[_i].between == relu);
+        for (int i = 0; i < OUTS; i++)
+            ck_assert(top[1][i] <= top[0][i] * 1.0001f);
+        for (int i = 0; i < 2; i++)
+            if (threads == 1)
+                kept[i] = ppq_tensor_ref(weight[i]);
+            else
+                ck_assert(ppq_tensor_equal(&kept[i], weight[i]));
+        ppq_tensor_unref(&fed);
         ppq_tensor_unref(&want);
         ppq_tensor_unref(&got);
         world_end(&w);
     }
-    ppq_tensor_unref(&kept);
+    ppq_tensor_unref(&kept[0]);
+    ppq_tensor_unref(&kept[1]);
+}
+END_TEST
+
+// Channels from 1 to 1/32 come together.
+START_TEST(small_channels_grow)
+{
+    world w = world_new();
+    ppq_shape in = SHAPE(1, 3, H, H);
+    ppq_var *a = conv(&w, add_input(&w, "x", in), 3, C, 1, 1);
+    fan_out(a);
+    finish(&w, conv(&w, one(&w, "Relu", a), C, C, C, 3));
+    const reached before = reach_of(a->producer.op, in, get_sample);
+    equalize(&w, &in, get_sample, 1);
+    const reached after = reach_of(a->producer.op, in, get_sample);
+    ck_assert(spread_of(&after) < spread_of(&before) / 4);
+    world_end(&w);
+}
+END_TEST
+
+// A channel that one sample of four shows may reach three times as far in others: it grows, but
+// not to where those would be clipped that would not have been before.
+START_TEST(rare_channels_keep_room)
+{
+    world w = world_new();
+    ppq_shape in = SHAPE(1, 3, H, H);
+    ppq_var *a = conv(&w, add_input(&w, "x", in), 3, C, 1, 1);
+    ppq_tensor *wt = &a->producer.op->in[1]->value, *bias = &a->producer.op->in[2]->value;
+    memset(ppq_f32(bias), 0, C * sizeof(float));
+    memcpy(ppq_f32(wt), (const float[]){ 0, 0.1f, 0 }, 3 * sizeof(float));
+    finish(&w, conv(&w, one(&w, "Relu", a), C, 4, 1, 3));
+    const reached before = reach_of(a->producer.op, in, get_rare);
+    equalize(&w, &in, get_rare, 1);
+    const reached after = reach_of(a->producer.op, in, get_rare);
+    ck_assert(after.channel[0] > 1.5f * before.channel[0]);
+    ck_assert(3 * after.channel[0] <= before.hi * 1.0001f);
+    world_end(&w);
+}
+END_TEST
+
+// A channel that no sample shows is left alone.
+START_TEST(unseen_channels_stay)
+{
+    world w = world_new();
+    ppq_shape in = SHAPE(1, 3, H, H);
+    ppq_var *a = conv(&w, add_input(&w, "x", in), 3, C, 1, 1);
+    ppq_f32(&a->producer.op->in[2]->value)[2] = -100;
+    finish(&w, conv(&w, one(&w, "Relu", a), C, 4, 1, 3));
+    equalize(&w, &in, get_sample, 1);
+    ck_assert(!(ppq_f32(&a->producer.op->in[2]->value)[2] > -100 ||
+                ppq_f32(&a->producer.op->in[2]->value)[2] < -100));
+    world_end(&w);
 }
 END_TEST
 
@@ -492,7 +616,10 @@ int main(void)
         { flattened_channels_end_at_gemm, 2 },
         { shared_constants_pin, 1 },
         { long_chains_take_linear_time, 1 },
-        { equalizing_evens_out_ranges, 1 },
+        { equalizing_keeps_answers_and_ranges, PPQ_COUNT(tie_cases) },
+        { small_channels_grow, 1 },
+        { rare_channels_keep_room, 1 },
+        { unseen_channels_stay, 1 },
     };
     return run_tests("equalize", tests, PPQ_COUNT(tests));
 }

@@ -257,15 +257,16 @@ START_TEST(passes_take_options_from_settings)
     const ppq_pass *p = ppq_pass_find("equalize");
     ck_assert_ptr_eq(ppq_settings_pass_params(NULL, p), p->defaults);
     ck_assert_ptr_eq(ppq_settings_pass_params(s, p), p->defaults);
-    OK(d, ppq_settings_set(s, "pass", "equalize,gain=4,headroom=4,fold-bias", d));
+    OK(d, ppq_settings_set(s, "pass", "equalize,samples=8,limit=4,fold-bias", d));
     OK(d, ppq_settings_set(s, "pass", "equalize,limit=3", d));
     const void *params = ppq_settings_pass_params(s, p);
     ck_assert_ptr_ne(params, p->defaults);
-    const double want[] = { 4, 3 };
+    const int samples = 8;
+    const double limit = 3;
     for (const ppq_opt *o = p->opts; o->key; o++)
-        if (o->type == PPQ_OPT_FLOAT)
-            ck_assert(memcmp((const char *) params + o->offset,
-                             &want[strcmp(o->key, "limit") == 0], sizeof(double)) == 0);
+        ck_assert(memcmp((const char *) params + o->offset,
+                         o->type == PPQ_OPT_INT ? (const void *) &samples : &limit,
+                         o->type == PPQ_OPT_INT ? sizeof(samples) : sizeof(limit)) == 0);
     ck_assert_uint_eq(s->pass_on.n, 3);
     FAILS(d, ppq_settings_set(s, "pass", "equalise", d), PPQ_ERR_ARG, "nearest is 'equalize'");
     FAILS(d, ppq_settings_set(s, "no-pass", "alined", d), PPQ_ERR_ARG, "nearest is 'align'");
