@@ -5,10 +5,11 @@
 
 #include "executor/engine/kernels/q8_conv_loops.h"
 
-// A strip of an image's rows is widened, with its borders, and stays in the second-level cache
-// while all blocks of output channels pass over it.
+// A strip of an image's rows is copied with its borders, unless it can be read where it is, and
+// stays in the second-level cache with its results while all blocks of output channels pass over
+// it.
 
-enum { STRIP = 1 << 16 }; // numbers of a strip, about
+enum { STRIP = 1 << 17 }; // bytes of both, about
 
 static bool is_pointwise(const ppq_q8_conv_desc *c)
 {
@@ -50,13 +51,21 @@ static void lay_out_strip(ppq_q8_conv *k)
     }
 }
 
+// What computing a strip of that many rows of the result touches again and again.
+static int64_t strip_bytes(const ppq_q8_conv *k, int64_t rows)
+{
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t element = c->to_float ? (int64_t) sizeof(float) : 1;
+    return src_rows(k, rows) * k->width * k->pixel +
+           rows * c->dst_size[1] * c->groups * c->out * element;
+}
+
 static void divide(ppq_q8_conv *k)
 {
     enum { UNITS = 8 };
     const ppq_q8_conv_desc *c = &k->desc;
     k->rows = 1;
-    while (k->rows < c->dst_size[0] &&
-           src_rows(k, k->rows * 2) * k->width * k->pixel <= (int64_t) STRIP)
+    while (k->rows < c->dst_size[0] && strip_bytes(k, k->rows * 2) <= (int64_t) STRIP)
         k->rows *= 2;
     k->rows = PPQ_MIN(k->rows, c->dst_size[0]);
     k->n_strips = (c->dst_size[0] + k->rows - 1) / k->rows;

@@ -100,12 +100,10 @@ typedef struct place {
     int64_t columns;                  // of the tile
 } place;
 
-static void add_floats(const place *to, float scale, float *tile)
+// Row r of the tile in the destination.
+V_INLINE unsigned char *row_of(const place *to, int64_t r, size_t size)
 {
-    const float *src = (const float *) (const void *) to->at;
-    for (int64_t r = 0; r < to->pixels; r++)
-        for (int64_t c = 0; c < to->channels; c++)
-            tile[r * to->columns + c] += scale * src[r * to->stride + c];
+    return to->at + (size_t) (r * to->stride) * size;
 }
 
 V_INLINE void copy_row(void *dst, const void *src, int64_t n)
@@ -116,25 +114,24 @@ V_INLINE void copy_row(void *dst, const void *src, int64_t n)
         memcpy(dst, src, (size_t) n);
 }
 
-static void add_bytes(const place *to, const ppq_q8_end *e, float *tile)
+// What the destination holds where elements [i, i + V_BLOCK) of the tile go.
+V_INLINE void held_bytes(const place *to, int64_t i, vf x[4])
 {
-    uint8_t bytes[TILE] = { 0 };
-    const vi zero = vi_set(e->zero);
-    const vf scale = vf_set(e->a);
-    for (int64_t r = 0; r < to->pixels; r++)
-        copy_row(bytes + r * to->columns, to->at + r * to->stride, to->channels);
-    for (int64_t i = 0; i < ROWS * to->columns; i += V_LANES) {
-        const vf x = vf_from(vi_sub(vi_load_bytes(bytes + i), zero));
-        vf_store(tile + i, vf_add(vf_load(tile + i), vf_mul(x, scale)));
-    }
+    uint8_t bytes[V_BLOCK] = { 0 };
+    for (int64_t k = 0, r = i / to->columns; k < V_BLOCK && r < to->pixels; k += to->columns, r++)
+        copy_row(bytes + k, row_of(to, r, 1), to->channels);
+    for (int v = 0; v < 4; v++)
+        x[v] = vf_from(vi_load_bytes(bytes + v * V_LANES));
 }
 
-// Every vector x of the tile becomes `y`.
-#define EACH(y)                                \
-    for (int64_t i = 0; i < n; i += V_LANES) { \
-        const vf x = vf_load(tile + i);        \
-        vf_store(tile + i, y);                 \
-    }
+V_INLINE void held_floats(const place *to, int64_t i, vf x[4])
+{
+    float part[V_BLOCK] = { 0 };
+    for (int64_t k = 0, r = i / to->columns; k < V_BLOCK && r < to->pixels; k += to->columns, r++)
+        memcpy(part + k, row_of(to, r, sizeof(float)), (size_t) to->channels * sizeof(float));
+    for (int v = 0; v < 4; v++)
+        x[v] = vf_load(part + v * V_LANES);
+}
 
 V_INLINE vf rounded(vf x)
 {
@@ -148,62 +145,88 @@ V_INLINE vf hard_swish(vf x)
     return vf_mul(x, vf_min(vf_max(gate, vf_set(0)), vf_set(1)));
 }
 
-static void end(const ppq_q8_conv *k, const ppq_q8_end *e, const place *to, float *tile)
+static void call_function(ppq_isa isa, const ppq_q8_end *e, vf x[4])
 {
-    const int64_t n = ROWS * to->columns;
+    float part[V_BLOCK];
+    for (int v = 0; v < 4; v++)
+        vf_store(part + v * V_LANES, x[v]);
+    ppq_pointwise_run(isa, e->function, e->a, part, part, V_BLOCK);
+    for (int v = 0; v < 4; v++)
+        x[v] = vf_load(part + v * V_LANES);
+}
+
+#define EACH(y)                   \
+    for (int v = 0; v < 4; v++) { \
+        x[v] = y;                 \
+    }                             \
+    return
+
+// Elements [i, i + V_BLOCK) of a tile.
+V_INLINE void end(const ppq_q8_conv *k, const ppq_q8_end *e, const place *to, int64_t i, vf x[4])
+{
     const vf a = vf_set(e->a), b = vf_set(e->b), zero = vf_set(0);
+    vf held[4];
     switch (e->kind) {
     case PPQ_Q8_END_ADD:
         if (k->desc.to_float)
-            add_floats(to, e->a, tile);
+            held_floats(to, i, held);
         else
-            add_bytes(to, e, tile);
-        return;
+            held_bytes(to, i, held);
+        EACH(vf_add(x[v], vf_mul(vf_sub(held[v], vf_set((float) e->zero)), a)));
     case PPQ_Q8_END_RELU:
-        EACH(vf_add(vf_max(x, zero), vf_mul(a, vf_min(x, zero))))
-        return;
+        EACH(vf_add(vf_max(x[v], zero), vf_mul(a, vf_min(x[v], zero))));
     case PPQ_Q8_END_CLIP:
-        EACH(vf_min(vf_max(x, a), b))
-        return;
+        EACH(vf_min(vf_max(x[v], a), b));
     case PPQ_Q8_END_ROUND:
-        EACH(rounded(x))
-        return;
+        EACH(rounded(x[v]));
     case PPQ_Q8_END_LINEAR:
-        EACH(vf_add(vf_mul(a, x), b))
-        return;
+        EACH(vf_add(vf_mul(a, x[v]), b));
     case PPQ_Q8_END_HARD_SWISH:
-        EACH(hard_swish(x))
-        return;
+        EACH(hard_swish(x[v]));
     case PPQ_Q8_END_FUNCTION:
-        ppq_pointwise_run(k->isa, e->function, e->a, tile, tile, n);
+        call_function(k->isa, e, x);
         return;
     }
 }
 
-static void store_floats(const place *to, const float *tile)
+static void finish_floats(const ppq_q8_conv *k, const place *to, float *tile)
 {
+    for (int64_t i = 0; k->desc.n_end && i < ROWS * to->columns; i += V_BLOCK) {
+        vf x[4];
+        for (int v = 0; v < 4; v++)
+            x[v] = vf_load(tile + i + v * V_LANES);
+        for (int e = 0; e < k->desc.n_end; e++)
+            end(k, &k->desc.end[e], to, i, x);
+        for (int v = 0; v < 4; v++)
+            vf_store(tile + i + v * V_LANES, x[v]);
+    }
     for (int64_t r = 0; r < to->pixels; r++)
-        memcpy(to->at + (size_t) (r * to->stride) * sizeof(float), tile + r * to->columns,
+        memcpy(row_of(to, r, sizeof(float)), tile + r * to->columns,
                (size_t) to->channels * sizeof(float));
 }
 
-static void store_bytes(const ppq_q8_conv *k, const place *to, const float *tile)
+static void finish_bytes(const ppq_q8_conv *k, const place *to, const float *tile)
 {
-    uint8_t bytes[TILE];
     const vf last = vf_set(k->last);
-    const vf least = vf_set((float) -k->desc.dst_zero),
-             most = vf_set((float) (255 - k->desc.dst_zero));
+    const vf least = vf_set((float) -k->desc.dst_zero);
+    const vf most = vf_set((float) (255 - k->desc.dst_zero));
     const vi zero = vi_set(k->desc.dst_zero);
+    const int n_end = k->desc.n_end;
     for (int64_t i = 0; i < ROWS * to->columns; i += V_BLOCK) {
+        uint8_t bytes[V_BLOCK];
+        vf x[4];
         vi q[4];
-        for (int v = 0; v < 4; v++) {
-            const vf x = vf_mul(vf_load(tile + i + v * V_LANES), last);
-            q[v] = vi_add(vi_round(vf_max(vf_min(x, most), least)), zero);
-        }
-        vi_store_block(bytes + i, q, 0);
+        for (int v = 0; v < 4; v++)
+            x[v] = vf_load(tile + i + v * V_LANES);
+        for (int e = 0; e < n_end; e++)
+            end(k, &k->desc.end[e], to, i, x);
+        for (int v = 0; v < 4; v++)
+            q[v] = vi_add(vi_round(vf_max(vf_min(vf_mul(x[v], last), most), least)), zero);
+        vi_store_block(bytes, q, 0);
+        for (int64_t at = 0, r = i / to->columns; at < V_BLOCK && r < to->pixels;
+             at += to->columns, r++)
+            copy_row(row_of(to, r, 1), bytes + at, to->channels);
     }
-    for (int64_t r = 0; r < to->pixels; r++)
-        copy_row(to->at + r * to->stride, bytes + r * to->columns, to->channels);
 }
 
 // ---- strips ---------------------------------------------------------------------------------
@@ -240,16 +263,6 @@ static block block_of(const ppq_q8_conv *k, int64_t group, int64_t b)
     return of;
 }
 
-static void finish(const ppq_q8_conv *k, const place *to, float *tile)
-{
-    for (int i = 0; i < k->desc.n_end; i++)
-        end(k, &k->desc.end[i], to, tile);
-    if (k->desc.to_float)
-        store_floats(to, tile);
-    else
-        store_bytes(k, to, tile);
-}
-
 static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n, int64_t y,
                   int64_t rows, int64_t block_lo, int64_t block_hi)
 {
@@ -270,7 +283,10 @@ static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n,
                                    PPQ_MIN(c->out - b * COLUMNS, columns), channels, columns };
                 find(k, in + g * c->in, first, to.pixels, px);
                 (columns == COLUMNS ? wide_sums : narrow_sums)(k, px, &of, tile);
-                finish(k, &to, tile);
+                if (c->to_float)
+                    finish_floats(k, &to, tile);
+                else
+                    finish_bytes(k, &to, tile);
             }
         }
 }
