@@ -317,16 +317,46 @@ ppq_result ppq_job_prepare(ppq_job *j)
     return ppq_result_of(st);
 }
 
+static ppq_status quantize_again(ppq_job *j, const ppq_calib_source *source)
+{
+    PPQ_TRY(ppq_session_reload(j->session));
+    ppq_data_set_graph(j->data, j->session->graph);
+    return ppq_session_quantize(j->session, source);
+}
+
+// Equalization goes by a few samples, which may not show what others hold. Where outputs suffer,
+// it stays only if they are no better without it.
+static ppq_status doubt_equalization(ppq_job *j, const ppq_calib_source *source)
+{
+    const double margin = 1; // dB
+    if (!ppq_needs_rescue(j->session) || !ppq_session_runs(j->session, "equalize"))
+        return PPQ_OK;
+    const double with = ppq_worst_output(j->session);
+    PPQ_TRY(ppq_settings_set(j->settings, "no-pass", "equalize", j->diag));
+    PPQ_TRY(quantize_again(j, source));
+    const double without = ppq_worst_output(j->session);
+    if (without > with + margin) {
+        ppq_warn(j->diag, (ppq_loc){ .stage = "rescue" },
+                 "an output has %.1f dB with equalized channels and %.1f dB without: they are left "
+                 "as they are; more samples for it (--pass equalize,samples=N) may help, "
+                 "--no-rescue equalizes all the same",
+                 with, without);
+        return PPQ_OK;
+    }
+    j->settings->pass_off.n--;
+    return quantize_again(j, source);
+}
+
 // Again, as long as there are ops that int8 ruins.
 static ppq_status quantize(ppq_job *j, const ppq_calib_source *source)
 {
     enum { ROUNDS = 4 };
     PPQ_TRY(ppq_session_quantize(j->session, source));
-    for (int i = 0; i < ROUNDS && j->settings->rescue && ppq_find_ruined(j->session); i++) {
-        PPQ_TRY(ppq_session_reload(j->session));
-        ppq_data_set_graph(j->data, j->session->graph);
-        PPQ_TRY(ppq_session_quantize(j->session, source));
-    }
+    if (!j->settings->rescue)
+        return PPQ_OK;
+    PPQ_TRY(doubt_equalization(j, source));
+    for (int i = 0; i < ROUNDS && ppq_find_ruined(j->session); i++)
+        PPQ_TRY(quantize_again(j, source));
     return PPQ_OK;
 }
 

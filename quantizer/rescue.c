@@ -21,14 +21,19 @@ static double snr_of(const search *f, const ppq_op *op)
     return c ? ppq_compare_snr(c) : HUGE_VAL;
 }
 
-static bool outputs_are_fine(const search *f)
+double ppq_worst_output(const ppq_session *s)
 {
-    for (int32_t i = 0; i < f->g->n_outputs; i++) {
-        const ppq_compare *c = ppq_analysis_var(f->s->analysis, f->g->outputs[i]->id);
-        if (c && ppq_compare_snr(c) < output_ok)
-            return false;
+    double worst = HUGE_VAL;
+    for (int32_t i = 0; i < s->graph->n_outputs; i++) {
+        const ppq_compare *c = ppq_analysis_var(s->analysis, s->graph->outputs[i]->id);
+        worst = c ? fmin(worst, ppq_compare_snr(c)) : worst;
     }
-    return true;
+    return worst;
+}
+
+bool ppq_needs_rescue(const ppq_session *s)
+{
+    return ppq_worst_output(s) < output_ok;
 }
 
 // What an op reads, back to where that was quantized.
@@ -150,7 +155,7 @@ size_t ppq_find_ruined(const ppq_session *s)
     f.seen = ppq_new_n(f.arena, bool, g->n_ops + 1);
     f.tainted = ppq_new_n(f.arena, bool, g->n_ops + 1);
     size_t n = 0;
-    if (!outputs_are_fine(&f) && ppq_graph_topo(g, f.arena, &f.order, &f.n, s->diag) == PPQ_OK)
+    if (ppq_needs_rescue(s) && ppq_graph_topo(g, f.arena, &f.order, &f.n, s->diag) == PPQ_OK)
         for (size_t i = 0; i < f.n; i++)
             n += look_at(&f, f.order[i]);
     ppq_arena_destroy(f.arena);

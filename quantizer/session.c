@@ -230,10 +230,14 @@ static ppq_status run_common(ppq_session *s, const char *const *list)
     return PPQ_OK;
 }
 
-// Passes that run where the platform lists them.
+bool ppq_session_runs(const ppq_session *s, const char *pass)
+{
+    return platform_lists(s, pass) && !pass_is_off(s, pass);
+}
+
 static ppq_status run_listed(ppq_session *s, const char *name)
 {
-    return platform_lists(s, name) && !pass_is_off(s, name) ? run_pass(s, name) : PPQ_OK;
+    return ppq_session_runs(s, name) ? run_pass(s, name) : PPQ_OK;
 }
 
 ppq_status ppq_session_infer(ppq_session *s)

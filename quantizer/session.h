@@ -41,6 +41,9 @@ PPQ_NODISCARD ppq_status ppq_session_create(ppq_settings *s, ppq_diag *d, ppq_se
 void ppq_session_destroy(ppq_session *s); // NULL is fine
 
 PPQ_NODISCARD ppq_status ppq_session_load(ppq_session *s, const char *path);
+// Whether quantizing runs a pass that is optional: listed by the platform or asked for, not left
+// out.
+bool ppq_session_runs(const ppq_session *s, const char *pass);
 // Loads the model again, gives its inputs the shapes that they have now, and prepares it with the
 // settings as they are.
 PPQ_NODISCARD ppq_status ppq_session_reload(ppq_session *s);

@@ -346,6 +346,25 @@ class Results(Case):
         ruined = float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
         self.assertGreater(rescued, ruined + 15)
 
+    def test_equalization_that_harms_is_left_out(self):
+        # The second channel is nothing in the samples that equalization looks at.
+        nodes = [onnx.node('Conv', ['x', 'w'], ['a'], 'apart'), onnx.node('Relu', ['a'], ['r'], 'relu'),
+                 onnx.node('Conv', ['r', 'v'], ['y'], 'together')]
+        init = [onnx.tensor('w', [2, 2, 1, 1], [1., 0., 0., 1.]), onnx.tensor('v', [1, 2, 1, 1], [1., .5])]
+        model = self.put('rare.onnx', onnx.model(nodes, init, [('x', [1, 2, 4, 4])], [('y', [1, 1, 4, 4])]))
+        wave = [(i * 29 % 70) / 70 for i in range(16)]
+        data = self.put('rare.npy', onnx.npy([8, 2, 4, 4], [
+            v for k in range(8) for scale in (1, 1e-6 if k < 4 else 1) for v in [scale * w for w in wave]]))
+        options = ['--pass', 'equalize,limit=1000000', '-m', 'minmax']
+        def snr(p):
+            return float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
+        p = self.succeeds(self.quantize(*options, model=model, data=data))
+        self.assertIn('left as they are', p.stderr)
+        self.assertGreater(snr(p), 30)
+        p = self.succeeds(self.quantize(*options, '--no-rescue', model=model, data=data))
+        self.assertEqual(p.stderr, '')
+        self.assertLess(snr(p), 10)
+
     def test_run_writes_its_outputs(self):
         p = self.succeeds(self.run_command(RUN, self.model, '-i', 'x=' + self.data, '-o',
                                            self.path('results')))
