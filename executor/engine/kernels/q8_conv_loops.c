@@ -17,9 +17,40 @@ V_INLINE vi four_at(const uint8_t *p)
     return vi_set(x);
 }
 
-V_INLINE void keep(vi sum, vf scale, vf bias, float *to)
+// Quantizes four vectors. A sum below the range needs no bound where the conversion of what is too
+// small gives the least integer and packing clamps.
+V_INLINE void to_bytes(const ppq_q8_conv *k, const vf x[4], uint8_t *dst)
 {
-    vf_store(to, vf_add(vf_mul(vf_from(sum), scale), bias));
+    const vf most = vf_set((float) (255 - k->desc.dst_zero));
+    const vf least = vf_set((float) -k->desc.dst_zero);
+    const vi zero = vi_set(k->desc.dst_zero);
+    vi q[4];
+    for (int v = 0; v < 4; v++) {
+        const vf y = vf_min(x[v], most);
+        q[v] = vi_add(vi_round(V_LANES_ARE_WIDE ? y : vf_max(y, least)), zero);
+    }
+    vi_store_block(dst, q, 0);
+}
+
+// Results of a tile, one row behind the other: bytes where nothing is left to be done to them.
+typedef struct results {
+    float *real;
+    uint8_t *bytes; // NULL: real ones
+} results;
+
+// Four vectors of sums, of columns with these scales in turns, to elements [at, at + V_BLOCK).
+V_INLINE void keep(const ppq_q8_conv *k, const vi sum[4], const vf scale[2], const vf bias[2],
+                   const results *to, int64_t at)
+{
+    vf x[4];
+    for (int v = 0; v < 4; v++)
+        x[v] = vf_add(vf_mul(vf_from(sum[v]), scale[v % 2]), bias[v % 2]);
+    if (to->bytes) {
+        to_bytes(k, x, to->bytes + at);
+        return;
+    }
+    for (int v = 0; v < 4; v++)
+        vf_store(to->real + at + v * V_LANES, x[v]);
 }
 
 // A block's own numbers; its first or second vector of columns has rests.
@@ -34,7 +65,7 @@ typedef struct block {
 // Sums of a tile stay in registers, each a variable of its own. `vectors`, of columns, is a
 // constant. Rows of the result are vectors * V_LANES apart.
 V_INLINE void sums(const ppq_q8_conv *k, int vectors, const uint8_t *const px[ROWS],
-                   const block *of, float *tile)
+                   const block *of, const results *to)
 {
     const int8_t *w = of->weights;
     const vi first = vi_load(of->offset);
@@ -72,24 +103,28 @@ V_INLINE void sums(const ppq_q8_conv *k, int vectors, const uint8_t *const px[RO
     }
     const vf s0 = vf_load(of->scale), s1 = vectors > 1 ? vf_load(of->scale + V_LANES) : s0;
     const vf o0 = vf_load(of->bias), o1 = vectors > 1 ? vf_load(of->bias + V_LANES) : o0;
-#define KEEP(r)                                       \
-    keep(a##r, s0, o0, tile + r * vectors * V_LANES); \
-    if (vectors > 1)                                  \
-        keep(b##r, s1, o1, tile + r * vectors * V_LANES + V_LANES);
-    EACH_ROW(KEEP)
+    const vf scale[2] = { s0, s1 }, bias[2] = { o0, o1 };
+    if (vectors > 1) {
+        const vi all[] = { a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5 };
+        for (int i = 0; i < 12; i += 4)
+            keep(k, all + i, scale, bias, to, i * V_LANES);
+    } else {
+        const vi all[] = { a0, a1, a2, a3, a4, a5, a5, a5 };
+        for (int i = 0; i < 8; i += 4)
+            keep(k, all + i, scale, bias, to, i * V_LANES);
+    }
 }
 
-static void wide_sums(const ppq_q8_conv *k, const uint8_t *const px[ROWS], const block *of,
-                      float *tile)
-{
-    sums(k, 2, px, of, tile);
-}
-
-static void narrow_sums(const ppq_q8_conv *k, const uint8_t *const px[ROWS], const block *of,
-                        float *tile)
-{
-    sums(k, 1, px, of, tile);
-}
+#define SUMS(name, vectors, bytes)                                                         \
+    static void name(const ppq_q8_conv *k, const uint8_t *const px[ROWS], const block *of, \
+                     const results *to)                                                    \
+    {                                                                                      \
+        sums(k, vectors, px, of, &(results){ to->real, bytes });                           \
+    }
+SUMS(narrow_floats, 1, NULL)
+SUMS(wide_floats, 2, NULL)
+SUMS(narrow_bytes, 1, to->bytes)
+SUMS(wide_bytes, 2, to->bytes)
 
 // ---- what is done to them -------------------------------------------------------------------
 
@@ -205,41 +240,44 @@ static void finish_floats(const ppq_q8_conv *k, const place *to, float *tile)
                (size_t) to->channels * sizeof(float));
 }
 
+static void store_bytes(const place *to, const uint8_t *bytes)
+{
+    for (int64_t r = 0; r < to->pixels; r++)
+        copy_row(row_of(to, r, 1), bytes + r * to->columns, to->channels);
+}
+
 static void finish_bytes(const ppq_q8_conv *k, const place *to, const float *tile)
 {
+    uint8_t bytes[TILE + V_BLOCK];
     const vf last = vf_set(k->last);
-    const vf least = vf_set((float) -k->desc.dst_zero);
-    const vf most = vf_set((float) (255 - k->desc.dst_zero));
-    const vi zero = vi_set(k->desc.dst_zero);
-    const int n_end = k->desc.n_end;
     for (int64_t i = 0; i < ROWS * to->columns; i += V_BLOCK) {
-        uint8_t bytes[V_BLOCK];
         vf x[4];
-        vi q[4];
         for (int v = 0; v < 4; v++)
             x[v] = vf_load(tile + i + v * V_LANES);
-        for (int e = 0; e < n_end; e++)
+        for (int e = 0; e < k->desc.n_end; e++)
             end(k, &k->desc.end[e], to, i, x);
         for (int v = 0; v < 4; v++)
-            q[v] = vi_add(vi_round(vf_max(vf_min(vf_mul(x[v], last), most), least)), zero);
-        vi_store_block(bytes, q, 0);
-        for (int64_t at = 0, r = i / to->columns; at < V_BLOCK && r < to->pixels;
-             at += to->columns, r++)
-            copy_row(row_of(to, r, 1), bytes + at, to->channels);
+            x[v] = vf_mul(x[v], last);
+        to_bytes(k, x, bytes + i);
     }
+    store_bytes(to, bytes);
 }
 
 // ---- strips ---------------------------------------------------------------------------------
 
-// Where the windows of a tile's pixels begin; pixels beyond the last stand for the first.
+// Where the windows of a tile's pixels begin; pixels beyond the last stand for another.
 static void find(const ppq_q8_conv *k, const uint8_t *strip, int64_t first, int64_t n,
                  const uint8_t *px[ROWS])
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t down = k->skips ? 1 : c->stride[0], right = k->skips ? 1 : c->stride[1];
+    if (k->skips) { // one pixel behind the other
+        for (int64_t r = 0; r < ROWS; r++)
+            px[r] = strip + (first + PPQ_MIN(r, n - 1)) * k->pixel;
+        return;
+    }
     int64_t x = first % c->dst_size[1], y = first / c->dst_size[1];
     for (int64_t r = 0; r < ROWS; r++) {
-        px[r] = r < n ? strip + (y * down * k->width + x * right) * k->pixel : px[0];
+        px[r] = r < n ? strip + (y * c->stride[0] * k->width + x * c->stride[1]) * k->pixel : px[0];
         if (++x == c->dst_size[1]) {
             x = 0;
             y++;
@@ -263,6 +301,12 @@ static block block_of(const ppq_q8_conv *k, int64_t group, int64_t b)
     return of;
 }
 
+static void (*const sums_of[2][2])(const ppq_q8_conv *k, const uint8_t *const px[ROWS],
+                                   const block *of, const results *to) = {
+    { narrow_floats, wide_floats },
+    { narrow_bytes, wide_bytes },
+};
+
 static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n, int64_t y,
                   int64_t rows, int64_t block_lo, int64_t block_hi)
 {
@@ -270,7 +314,10 @@ static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n,
     const int64_t channels = c->groups * c->out, pixels = rows * c->dst_size[1];
     const int64_t size = c->to_float ? (int64_t) sizeof(float) : 1;
     const int64_t begin = (n * c->dst_size[0] + y) * c->dst_size[1];
-    float tile[TILE + V_BLOCK] = { 0 };
+    const bool plain = !c->to_float && !c->n_end;
+    float tile[TILE + V_BLOCK];
+    uint8_t bytes[TILE + V_BLOCK];
+    const results all = { tile, bytes };
     for (int64_t g = 0; g < c->groups; g++)
         for (int64_t b = block_lo; b < block_hi; b++) {
             const block of = block_of(k, g, b);
@@ -282,8 +329,10 @@ static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n,
                                    PPQ_MIN(pixels - first, (int64_t) ROWS),
                                    PPQ_MIN(c->out - b * COLUMNS, columns), channels, columns };
                 find(k, in + g * c->in, first, to.pixels, px);
-                (columns == COLUMNS ? wide_sums : narrow_sums)(k, px, &of, tile);
-                if (c->to_float)
+                sums_of[plain][columns == COLUMNS](k, px, &of, &all);
+                if (plain)
+                    store_bytes(&to, bytes);
+                else if (c->to_float)
                     finish_floats(k, &to, tile);
                 else
                     finish_bytes(k, &to, tile);
