@@ -123,19 +123,34 @@ static const int8_t *weights_of(const ppq_q8_conv *k, int64_t g, int64_t v)
     return c->weights + (g * c->out + v * lanes(k)) * c->wei_out;
 }
 
+static inline unsigned too_large(int a, int b)
+{
+    return (unsigned) (a + b + LIMIT) > 2 * LIMIT;
+}
+
+// Which orders of four weights make a pair that could saturate, a bit for each.
+static inline unsigned bad_orders(int a, int b, int c, int d)
+{
+    return (too_large(a, b) | too_large(c, d)) | (too_large(a, c) | too_large(b, d)) << 1 |
+           (too_large(a, d) | too_large(b, c)) << 2;
+}
+
 static inline void mark_channel(const ppq_q8_conv *k, const int8_t *src, int64_t taps, int64_t step,
                                 uint8_t *fours)
 {
-    const int64_t across = k->pad_in / 4;
-    for (int64_t in = 0; in + 1 < k->desc.in; in += 2, src += 2 * step)
+    const int64_t across = k->pad_in / 4, in = k->desc.in;
+    for (int64_t i = 0; i < across; i++, src += 4 * step)
         for (int64_t tap = 0; tap < taps; tap++) {
-            const unsigned sum = (unsigned) (src[tap] + src[tap + step] + LIMIT);
-            fours[tap * across + in / 4] |= sum > 2 * LIMIT;
+            const int8_t *w = src + tap;
+            const int64_t left = in - 4 * i;
+            fours[tap * across + i] |=
+                (uint8_t) bad_orders(w[0], left > 1 ? w[step] : 0, left > 2 ? w[2 * step] : 0,
+                                     left > 3 ? w[3 * step] : 0);
         }
 }
 
-// Notes in fours[depth / 4] where weights of a vector's channels have rests.
-static void mark_rests(const ppq_q8_conv *k, int64_t g, int64_t v, uint8_t *fours)
+// Notes in fours[depth / 4] which orders are bad for some of a vector's channels.
+static void mark_fours(const ppq_q8_conv *k, int64_t g, int64_t v, uint8_t *fours)
 {
     const ppq_q8_conv_desc *c = &k->desc;
     const int64_t taps = c->kernel[0] * c->kernel[1];
@@ -149,18 +164,38 @@ static void mark_rests(const ppq_q8_conv *k, int64_t g, int64_t v, uint8_t *four
     }
 }
 
+// Both vectors of a block.
+static void mark_block(const ppq_q8_conv *k, int64_t g, int64_t b, uint8_t *marks)
+{
+    mark_fours(k, g, 2 * b, marks);
+    mark_fours(k, g, 2 * b + 1, marks + k->depth / 4);
+}
+
+// The first order that is good for four i in a whole block; 0 also when none is.
+static int order_of(const ppq_q8_conv *k, const uint8_t *marks, int64_t i)
+{
+    const unsigned bad = marks[i] | marks[k->depth / 4 + i];
+    return !(bad & 1) ? 0 : !(bad & 2) ? 1 : !(bad & 4) ? 2 : 0;
+}
+
+// Whether vector v of the block has rests in four i.
+static bool has_rest(const ppq_q8_conv *k, const uint8_t *marks, int64_t v, int64_t i)
+{
+    return order_of(k, marks, i) == 0 && marks[v * (k->depth / 4) + i] & 1;
+}
+
 static bool count_rests(ppq_q8_conv *k)
 {
-    uint8_t *fours = malloc((size_t) k->depth / 4);
-    if (!fours)
+    uint8_t *marks = malloc((size_t) k->depth / 2);
+    if (!marks)
         return false;
     for (int64_t g = 0; g < k->desc.groups; g++)
-        for (int64_t v = 0; v < 2 * k->n_blocks; v++) {
-            mark_rests(k, g, v, fours);
+        for (int64_t b = 0; b < k->n_blocks; b++) {
+            mark_block(k, g, b, marks);
             for (int64_t i = 0; i < k->depth / 4; i++)
-                k->n_rests += fours[i];
+                k->n_rests += has_rest(k, marks, 0, i) + has_rest(k, marks, 1, i);
         }
-    free(fours);
+    free(marks);
     return k->n_rests < INT32_MAX;
 }
 
@@ -189,8 +224,9 @@ bool ppq_q8_conv_init(ppq_q8_conv *k, const ppq_q8_conv_desc *desc, ppq_isa isa)
 // The parts of the packed memory, in this order.
 typedef struct parts {
     float *scale, *bias;
-    int32_t *offset, *rest_at, *first_rest;
+    int32_t *offset, *rest_at, *first_rest, *four_at, *n_ordered;
     int8_t *weights, *rests;
+    uint8_t *marks; // of one block, while it is packed
     size_t bytes;
 } parts;
 
@@ -198,9 +234,11 @@ static parts divide_memory(const ppq_q8_conv *k, void *memory)
 {
     const size_t blocks = (size_t) (k->desc.groups * k->n_blocks);
     const size_t columns = blocks * (size_t) k->loops->columns, rests = (size_t) k->n_rests;
-    const size_t numbers = 3 * columns + rests + 2 * blocks + 1;
+    const size_t fours = blocks * (size_t) k->depth / 4;
+    const size_t numbers = 3 * columns + rests + 2 * blocks + 1 + fours + PPQ_Q8_ORDERS * blocks;
     const size_t weights = (size_t) (k->desc.groups * k->columns * k->depth);
-    parts p = { .bytes = 4 * numbers + weights + rests * 4 * (size_t) lanes(k) };
+    const size_t marks = (size_t) k->depth / 2;
+    parts p = { .bytes = 4 * numbers + weights + rests * 4 * (size_t) lanes(k) + marks };
     if (!memory)
         return p;
     p.scale = memory;
@@ -208,8 +246,11 @@ static parts divide_memory(const ppq_q8_conv *k, void *memory)
     p.offset = (int32_t *) (void *) (p.bias + columns);
     p.rest_at = p.offset + columns;
     p.first_rest = p.rest_at + rests;
-    p.weights = (int8_t *) (p.first_rest + 2 * blocks + 1);
+    p.four_at = p.first_rest + 2 * blocks + 1;
+    p.n_ordered = p.four_at + fours;
+    p.weights = (int8_t *) (p.n_ordered + PPQ_Q8_ORDERS * blocks);
     p.rests = p.weights + weights;
+    p.marks = (uint8_t *) p.rests + rests * 4 * (size_t) lanes(k);
     return p;
 }
 
@@ -224,53 +265,67 @@ static int64_t four_at(const ppq_q8_conv *k, int64_t i)
     return k->at[i * 4 / k->run] + i * 4 % k->run;
 }
 
-static void pack_block(const ppq_q8_conv *k, int64_t g, int64_t b, int8_t *dst, int32_t *offset)
+// The four weights of channel o, of those that begin at `src`, in four i of the window.
+static void four_of(const ppq_q8_conv *k, const int8_t *src, int64_t o, int64_t i, int8_t out[4])
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t columns = ppq_q8_conv_columns(k, b), taps = c->kernel[0] * c->kernel[1];
-    for (int64_t o = 0; o < PPQ_MIN(columns, c->out - b * k->loops->columns); o++) {
-        const int8_t *src = weights_of(k, g, 2 * b) + o * c->wei_out;
-        int32_t sum = 0;
-        for (int64_t in = 0; in < c->in; in += 2) {
-            const int8_t *w = src + in * c->wei_in;
-            int8_t *to = dst + (in / 4 * columns + o) * 4 + in % 4;
-            for (int64_t tap = 0; tap < taps; tap++, to += k->pad_in * columns) {
-                const int second = in + 1 < c->in ? w[tap + c->wei_in] : 0;
-                to[0] = w[tap];
-                to[1] = (int8_t) (second - rest_of(w[tap], second));
-                sum += w[tap] + second;
-            }
+    const int64_t tap = i * 4 / k->pad_in, in = i * 4 % k->pad_in;
+    const int8_t *w = src + o * c->wei_out + in * c->wei_in + tap;
+    for (int64_t p = 0; p < 4; p++)
+        out[p] = in + p < c->in ? w[p * c->wei_in] : 0;
+}
+
+// Four i of all of a block's columns. Where no order is good, rests are left out.
+static void pack_four(const ppq_q8_conv *k, int64_t g, int64_t b, int64_t i, int order, parts *p)
+{
+    const int64_t columns = ppq_q8_conv_columns(k, b), left = k->desc.out - b * k->loops->columns;
+    const int8_t *src = weights_of(k, g, 2 * b);
+    for (int64_t o = 0; o < PPQ_MIN(columns, left); o++) {
+        int8_t w[4];
+        four_of(k, src, o, i, w);
+        p->offset[o] -= k->desc.src_zero * (w[0] + w[1] + w[2] + w[3]);
+        if (order == 0) {
+            w[1] = (int8_t) (w[1] - rest_of(w[0], w[1]));
+            w[3] = (int8_t) (w[3] - rest_of(w[2], w[3]));
         }
-        offset[o] = -c->src_zero * sum;
+        for (int j = 0; j < 4; j++)
+            p->weights[4 * o + j] = w[ppq_q8_order[order][j]];
+    }
+    p->weights += 4 * columns;
+}
+
+static void pack_block(const ppq_q8_conv *k, int64_t g, int64_t b, parts *p)
+{
+    for (int order = 0; order < PPQ_Q8_ORDERS; order++, p->n_ordered++)
+        for (int64_t i = 0; i < k->depth / 4; i++)
+            if (order_of(k, p->marks, i) == order) {
+                *p->four_at++ = (int32_t) four_at(k, i);
+                ++*p->n_ordered;
+                pack_four(k, g, b, i, order, p);
+            }
+}
+
+static void pack_rest(const ppq_q8_conv *k, int64_t g, int64_t v, int64_t i, int8_t *dst)
+{
+    for (int64_t o = 0; o < channels_of(k, v); o++) {
+        int8_t w[4];
+        four_of(k, weights_of(k, g, v), o, i, w);
+        dst[4 * o + 1] = (int8_t) rest_of(w[0], w[1]);
+        dst[4 * o + 3] = (int8_t) rest_of(w[2], w[3]);
     }
 }
 
-// Four i of the window in a vector's channels.
-static void pack_rest(const ppq_q8_conv *k, int64_t g, int64_t v, int64_t i, int8_t *dst)
-{
-    const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t tap = i * 4 / k->pad_in, first = i * 4 % k->pad_in;
-    for (int64_t o = 0; o < channels_of(k, v); o++)
-        for (int64_t p = 0; p < 4 && first + p + 1 < c->in; p += 2) {
-            const int8_t *w = weights_of(k, g, v) + o * c->wei_out + (first + p) * c->wei_in + tap;
-            dst[4 * o + p + 1] = (int8_t) rest_of(w[0], w[c->wei_in]);
-        }
-}
-
-// All vectors of a block; their marks fit where the block's weights will be.
-static void pack_rests(const ppq_q8_conv *k, int64_t g, int64_t b, uint8_t *fours, parts *p)
+static void pack_rests(const ppq_q8_conv *k, int64_t g, int64_t b, parts *p)
 {
     int32_t n = *p->first_rest;
-    for (int64_t v = 2 * b; v < 2 * b + 2; v++) {
-        mark_rests(k, g, v, fours);
+    for (int64_t v = 0; v < 2; v++) {
         for (int64_t i = 0; i < k->depth / 4; i++)
-            if (fours[i]) {
+            if (has_rest(k, p->marks, v, i)) {
                 p->rest_at[n] = (int32_t) four_at(k, i);
-                pack_rest(k, g, v, i, p->rests + n++ * 4 * lanes(k));
+                pack_rest(k, g, 2 * b + v, i, p->rests + n++ * 4 * lanes(k));
             }
         *++p->first_rest = n;
     }
-    memset(fours, 0, (size_t) k->depth / 4);
 }
 
 void ppq_q8_conv_pack(ppq_q8_conv *k, const double *scale, const float *bias, void *memory)
@@ -284,18 +339,20 @@ void ppq_q8_conv_pack(ppq_q8_conv *k, const double *scale, const float *bias, vo
     k->offset = p.offset;
     k->rest_at = p.rest_at;
     k->first_rest = p.first_rest;
+    k->four_at = p.four_at;
+    k->n_ordered = p.n_ordered;
     k->weights = p.weights;
     k->rests = p.rests;
     for (int64_t g = 0; g < c->groups; g++)
         for (int64_t b = 0; b < k->n_blocks; b++) {
             const int64_t first = g * c->out + b * k->loops->columns;
-            pack_rests(k, g, b, (uint8_t *) p.weights, &p);
-            pack_block(k, g, b, p.weights, p.offset);
+            mark_block(k, g, b, p.marks);
+            pack_rests(k, g, b, &p);
+            pack_block(k, g, b, &p);
             for (int64_t o = 0; o < k->loops->columns && o < c->out - b * k->loops->columns; o++) {
                 p.scale[o] = (float) (scale[first + o] / unit);
                 p.bias[o] = bias ? (float) ((double) bias[first + o] / unit) : 0;
             }
-            p.weights += k->depth * ppq_q8_conv_columns(k, b);
             p.scale += k->loops->columns;
             p.bias += k->loops->columns;
             p.offset += k->loops->columns;

@@ -9,8 +9,9 @@
 //     real = end(scale[c] * acc + bias[c])                           float32, not fused
 //     dst  = clamp(rint(real / dst_scale) + dst_zero, 0, 255), or real as float32
 // CPUs without VNNI add pairs of products in 16 bits, saturating. Where two weights that meet in
-// such a pair could make that happen, a part of one of them is kept back and added in a second,
-// short pass. Positions outside of the image count as the zero point.
+// such a pair could make that happen, four inputs are paired in another order; where no order
+// helps, a part of one weight is kept back and added in a second, short pass. Positions outside of
+// the image count as the zero point.
 
 enum {
     PPQ_Q8_CONV_DEPTH = 1 << 15, // products of a sum, at most
@@ -69,6 +70,8 @@ typedef struct ppq_q8_conv {
     int64_t rows, n_strips, n_parts; // result rows of a strip; strips of an image; parts of blocks
     float last;                      // factor of real numbers before they are rounded
     const int8_t *weights, *rests;   // of blocks; of vectors of columns
+    const int32_t *four_at;          // [groups * n_blocks][depth / 4], where fours begin, by order
+    const int32_t *n_ordered;        // [groups * n_blocks][3], how many have each order
     const int32_t *rest_at;          // [n_rests], where the four begins, from the pixel's beginning
     const int32_t *first_rest;       // [2 * groups * n_blocks + 1], two vectors in a block
     const int32_t *offset;           // [groups * n_blocks columns], of sums: the zero point's share

@@ -56,6 +56,7 @@ V_INLINE void keep(const ppq_q8_conv *k, const vi sum[4], const vf scale[2], con
 // A block's own numbers; its first or second vector of columns has rests.
 typedef struct block {
     const int8_t *weights, *rests[2];
+    const int32_t *four_at, *n_ordered;
     const int32_t *rest_at[2];
     int64_t n_rests[2];
     const int32_t *offset;
@@ -68,26 +69,40 @@ V_INLINE void sums(const ppq_q8_conv *k, int vectors, const uint8_t *const px[RO
                    const block *of, const results *to)
 {
     const int8_t *w = of->weights;
+    const int32_t *where = of->four_at;
     const vi first = vi_load(of->offset);
     const vi second = vectors > 1 ? vi_load(of->offset + V_LANES) : first;
 #define BEGIN(r) vi a##r = first, b##r = second;
     EACH_ROW(BEGIN)
-    for (int64_t i = 0; i < k->n_runs; i++) {
-        const int64_t at = k->at[i], n = k->run;
-#define POINT(r) const uint8_t *const x##r = px[r] + at;
-        EACH_ROW(POINT)
-        for (int64_t p = 0; p < n; p += 4, w += 4 * vectors * V_LANES) {
-            const vi left = vi_load(w), right = vectors > 1 ? vi_load(w + 4 * V_LANES) : left;
-#define ADD(r)                                   \
+#define ADD(r, x)                       \
+    a##r = vi_add_fours(a##r, x, left); \
+    if (vectors > 1)                    \
+        b##r = vi_add_fours(b##r, x, right);
+#define ADD_0(r)              \
+    {                         \
+        const vi x = FOUR(r); \
+        ADD(r, x)             \
+    }
+#define ADD_1(r)                                 \
     {                                            \
-        const vi x = four_at(x##r + p);          \
-        a##r = vi_add_fours(a##r, x, left);      \
-        if (vectors > 1)                         \
-            b##r = vi_add_fours(b##r, x, right); \
+        const vi x = vi_order_fours(FOUR(r), 1); \
+        ADD(r, x)                                \
     }
-            EACH_ROW(ADD)
-        }
+#define ADD_2(r)                                 \
+    {                                            \
+        const vi x = vi_order_fours(FOUR(r), 2); \
+        ADD(r, x)                                \
     }
+#define FOUR(r) four_at(px[r] + at)
+#define ADD_ALL(order)                                                                     \
+    for (int64_t i = 0; i < of->n_ordered[order]; i++, w += 4 * vectors * V_LANES) {       \
+        const vi left = vi_load(w), right = vectors > 1 ? vi_load(w + 4 * V_LANES) : left; \
+        const int64_t at = *where++;                                                       \
+        EACH_ROW(ADD_##order)                                                              \
+    }
+    ADD_ALL(0)
+    ADD_ALL(1)
+    ADD_ALL(2)
 #define REST(r, sum) sum##r = vi_add_fours(sum##r, four_at(px[r] + at), rest);
 #define REST_A(r)    REST(r, a)
 #define REST_B(r)    REST(r, b)
@@ -289,6 +304,8 @@ static block block_of(const ppq_q8_conv *k, int64_t group, int64_t b)
 {
     const int64_t i = group * k->n_blocks + b, before = group * k->columns + b * COLUMNS;
     block of = { .weights = k->weights + before * k->depth,
+                 .four_at = k->four_at + i * (k->depth / 4),
+                 .n_ordered = k->n_ordered + i * PPQ_Q8_ORDERS,
                  .offset = k->offset + i * COLUMNS,
                  .scale = k->scale + i * COLUMNS,
                  .bias = k->bias + i * COLUMNS };

@@ -5,8 +5,8 @@
 #include "executor/engine/kernels/q8_conv.h"
 
 // A tile is PPQ_Q8_CONV_PIXELS pixels of the result by a block of `columns` output channels.
-// Weights of a block: [product / 4][column][4]; the last block of a group has half as many columns
-// when that is enough.
+// Weights of a block: [product / 4][column][4], in the order of four_at; the last block of a group
+// has half as many columns when that is enough.
 enum { PPQ_Q8_CONV_PIXELS = 6 };
 
 typedef struct ppq_q8_conv_loops {
@@ -18,6 +18,12 @@ typedef struct ppq_q8_conv_loops {
 } ppq_q8_conv_loops;
 
 PPQ_DECLARE_LOOPS(ppq_q8_conv_loops)
+
+// Orders of four inputs, whose first two and last two are pairs.
+enum { PPQ_Q8_ORDERS = 3 };
+static const uint8_t ppq_q8_order[PPQ_Q8_ORDERS][4] = { { 0, 1, 2, 3 },
+                                                        { 0, 2, 1, 3 },
+                                                        { 0, 3, 1, 2 } };
 
 // Columns that the weights of block b of a group are packed for.
 static inline int64_t ppq_q8_conv_columns(const ppq_q8_conv *k, int64_t b)

@@ -16,6 +16,9 @@
 // sum of four products; no two neighbours of b may sum to more than 128 in magnitude, as pairs are
 // added in 16 bits on the way where there is no VNNI.
 //
+// vi_order_fours(a, o) brings the four bytes of each int32 into the order 0 2 1 3 (o = 1) or 0 3 1 2
+// (o = 2); o is a constant.
+//
 // vi_dot_pairs(a, b) takes each int32 as two int16: the sum of two products.
 //
 // vf_fma(a, b, c) is a * b + c, rounded once. vf_max(a, b) and vf_min(a, b) give b when a is NaN.
@@ -57,6 +60,12 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm512_slli_epi32(a, 8); }
+V_INLINE vi vi_order_fours(vi a, int o)
+{
+    const vi one = _mm512_set1_epi32(o == 1 ? 0x03010200 : 0x02010300);
+    const vi quarter = _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0);
+    return _mm512_shuffle_epi8(a, _mm512_add_epi32(one, quarter));
+}
 V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
 {
 #if defined(__AVX512VNNI__)
@@ -124,6 +133,13 @@ V_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 V_INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 V_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 V_INLINE vi vi_shl8(vi a) { return _mm256_slli_epi32(a, 8); }
+V_INLINE vi vi_order_fours(vi a, int o)
+{
+    const vi one = _mm256_set1_epi32(o == 1 ? 0x03010200 : 0x02010300);
+    const vi quarter = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0C0C0C0C, 0, 0x04040404,
+                                         0x08080808, 0x0C0C0C0C);
+    return _mm256_shuffle_epi8(a, _mm256_add_epi32(one, quarter));
+}
 V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
 {
     const vi pairs = _mm256_maddubs_epi16(a, b);
@@ -188,6 +204,13 @@ V_INLINE vi vi_sub(vi a, vi b) { return a - b; }
 V_INLINE vi vi_or(vi a, vi b) { return a | b; }
 V_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
 V_INLINE vi vi_shl8(vi a) { return (int32_t) ((uint32_t) a << 8); }
+V_INLINE vi vi_order_fours(vi a, int o)
+{
+    uint8_t x[4];
+    vi_store(x, a);
+    const uint8_t y[4] = { x[0], x[o == 1 ? 2 : 3], x[1], x[o == 1 ? 3 : 2] };
+    return vi_load(y);
+}
 V_INLINE vi vi_add_fours(vi sum, vi a, vi b)
 {
     uint8_t x[4];
