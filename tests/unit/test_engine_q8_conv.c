@@ -313,6 +313,10 @@ START_TEST(limits_are_told)
     ck_assert(ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
     c.kernel[0] = c.kernel[1] = INT64_MAX / 2;
     ck_assert(!ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
+    c.kernel[0] = c.kernel[1] = 2;
+    c.dilation[0] = c.dilation[1] = (int64_t) 1 << 40;
+    c.pad_lo[0] = c.pad_lo[1] = (int64_t) 1 << 40;
+    ck_assert(!ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
 }
 END_TEST
 

@@ -42,13 +42,12 @@ static void lay_out_strip(ppq_q8_conv *k)
     const ppq_q8_conv_desc *c = &k->desc;
     k->pixel = c->groups == 1 ? k->pad_in : c->groups * c->in;
     k->width = (c->dst_size[1] - 1) * (k->skips ? 1 : c->stride[1]) + reach(c, 1);
-    const bool joined = c->groups == 1 && c->dilation[1] == 1;
-    k->run = joined ? c->kernel[1] * k->pad_in : k->pad_in;
-    k->n_runs = c->kernel[0] * (joined ? 1 : c->kernel[1]);
-    for (int64_t i = 0; i < k->n_runs; i++) {
-        const int64_t y = joined ? i : i / c->kernel[1], x = joined ? 0 : i % c->kernel[1];
-        k->at[i] = (y * c->dilation[0] * k->width + x * c->dilation[1]) * k->pixel;
-    }
+}
+
+static bool strip_fits(const ppq_q8_conv *k)
+{
+    const int64_t most = INT32_MAX;
+    return k->width <= most && k->pixel <= most && src_rows(k, 1) <= most / k->pixel / k->width;
 }
 
 // What computing a strip of that many rows of the result touches again and again.
@@ -201,19 +200,20 @@ static bool count_rests(ppq_q8_conv *k)
 
 bool ppq_q8_conv_init(ppq_q8_conv *k, const ppq_q8_conv_desc *desc, ppq_isa isa)
 {
-    const int64_t taps = desc->kernel[0] * desc->kernel[1];
-    if (desc->kernel[0] > PPQ_Q8_CONV_TAPS || desc->kernel[1] > PPQ_Q8_CONV_TAPS ||
-        taps > PPQ_Q8_CONV_TAPS || desc->in > PPQ_Q8_CONV_DEPTH ||
-        taps * (desc->in + 3) > PPQ_Q8_CONV_DEPTH)
+    const int64_t height = desc->kernel[0], width = desc->kernel[1];
+    if (height > PPQ_Q8_CONV_DEPTH || width > PPQ_Q8_CONV_DEPTH || desc->in > PPQ_Q8_CONV_DEPTH ||
+        height * width * (desc->in + 3) > PPQ_Q8_CONV_DEPTH)
         return false;
     *k = (ppq_q8_conv){ .desc = *desc, .loops = ppq_q8_conv_loops_pick(isa), .isa = isa };
     straighten(&k->desc);
     k->skips = is_pointwise(&k->desc);
     k->pad_in = (desc->in + 3) / 4 * 4;
-    k->depth = taps * k->pad_in;
+    k->depth = height * width * k->pad_in;
     k->n_blocks = (desc->out + k->loops->columns - 1) / k->loops->columns;
     k->columns = (k->n_blocks - 1) * k->loops->columns + ppq_q8_conv_columns(k, k->n_blocks - 1);
     lay_out_strip(k);
+    if (!strip_fits(k))
+        return false;
     divide(k);
     take_unit(k);
     return count_rests(k);
@@ -262,7 +262,9 @@ size_t ppq_q8_conv_bytes(const ppq_q8_conv *k)
 // Where four i of a window lies in a strip, from the pixel's beginning.
 static int64_t four_at(const ppq_q8_conv *k, int64_t i)
 {
-    return k->at[i * 4 / k->run] + i * 4 % k->run;
+    const ppq_q8_conv_desc *c = &k->desc;
+    const int64_t tap = i * 4 / k->pad_in, y = tap / c->kernel[1], x = tap % c->kernel[1];
+    return (y * c->dilation[0] * k->width + x * c->dilation[1]) * k->pixel + i * 4 % k->pad_in;
 }
 
 // The four weights of channel o, of those that begin at `src`, in four i of the window.

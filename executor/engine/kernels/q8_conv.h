@@ -15,7 +15,6 @@
 
 enum {
     PPQ_Q8_CONV_DEPTH = 1 << 15, // products of a sum, at most
-    PPQ_Q8_CONV_TAPS = 128,      // positions of the window, at most
     PPQ_Q8_CONV_ENDS = 16,
 };
 
@@ -64,9 +63,7 @@ typedef struct ppq_q8_conv {
     int64_t depth;             // products of a sum, with the padding
     int64_t n_blocks, columns; // of output channels, in each group; and their columns altogether
     int64_t n_rests;           // fours of inputs with a second pass, of all vectors of columns
-    int64_t run, n_runs;       // inputs of a window that follow each other, and how often they do
-    int64_t at[PPQ_Q8_CONV_TAPS]; // where each run begins in the strip, from the pixel's beginning
-    int64_t width, pixel;         // of a row of a strip; bytes of a pixel
+    int64_t width, pixel;      // of a row of a strip; bytes of a pixel
     int64_t rows, n_strips, n_parts; // result rows of a strip; strips of an image; parts of blocks
     float last;                      // factor of real numbers before they are rounded
     const int8_t *weights, *rests;   // of blocks; of vectors of columns
@@ -78,7 +75,7 @@ typedef struct ppq_q8_conv {
     const float *scale, *bias;       // likewise
 } ppq_q8_conv;
 
-// False when a limit above is exceeded.
+// False when the limit above is exceeded, or what one row needs has 2^31 bytes.
 bool ppq_q8_conv_init(ppq_q8_conv *k, const ppq_q8_conv_desc *desc, ppq_isa isa);
 // Memory that the packed weights take.
 size_t ppq_q8_conv_bytes(const ppq_q8_conv *k);
