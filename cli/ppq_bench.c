@@ -38,7 +38,7 @@ typedef struct model {
     ppq_net_info info;
     ppq_net_step *steps; // --profile; those of one group are one
     size_t n_steps;
-    double *before;      // seconds of each step before the runs that count
+    double *before; // seconds of each step before the runs that count
     char saturating[128], left_float[128];
 } model;
 
@@ -71,7 +71,7 @@ static int take(void *user, const cli_option *o, const char *v)
     if (strcmp(o->name, "seed") == 0)
         return cli_take_int(&j->c, o, v, 0, MOST, &j->seed);
     if (strcmp(o->name, "onednn") == 0) {
-        j->m.net.library = 1;
+        j->m.net.onednn_only = 1;
         return CLI_OPTION;
     }
     *(strcmp(o->name, "compare") == 0 ? &j->in_turns
@@ -432,7 +432,7 @@ static void print_machine(const job *j, const cli_machine *m)
            cli_engine_names[j->engine], j->m.net.winograd ? ", best float" : "", j->m.net.batch,
            j->m.net.threads, j->m.net.threads == 1 ? "" : "s", j->warmup,
            j->m.n_data ? "data from files" : "random inputs", j->in_turns ? ", in turns" : "",
-           j->cold ? ", cold caches" : "", j->m.net.library ? ", oneDNN's convolutions" : "");
+           j->cold ? ", cold caches" : "", j->m.net.onednn_only ? ", oneDNN's convolutions" : "");
 }
 
 static void print_models(job *j)
@@ -516,7 +516,7 @@ static void json_settings(cli_json *w, const job *j)
     cli_json_bool(w, "random_inputs", !j->m.n_data);
     cli_json_bool(w, "in_turns", j->in_turns);
     cli_json_bool(w, "cold_caches", j->cold);
-    cli_json_bool(w, "onednn_only", j->m.net.library);
+    cli_json_bool(w, "onednn_only", j->m.net.onednn_only);
     cli_json_close(w, '}');
 }
 

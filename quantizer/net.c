@@ -321,7 +321,7 @@ static ppq_status make_plan(ppq_net *n, const ppq_tensor *in, plan **out)
                                 .isa = own_isa(n->o.isa),
                                 .saturate = n->o.saturate,
                                 .eager = n->o.eager,
-                                .library = n->o.library,
+                                .onednn_only = n->o.onednn_only,
                                 .spend = only,
                                 .winograd = n->o.winograd };
     ppq_status st = ppq_lower_graph(n->session->graph, in, &p->graph, n->diag);

@@ -19,14 +19,14 @@
 typedef struct ppq_engine ppq_engine;
 
 typedef struct ppq_engine_opts {
-    int n_threads; // 0: 1
-    int isa;       // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
-    bool saturate; // let 8-bit sums saturate where the CPU's fastest kernels do
-    bool eager;    // take every op to integers, even where a lone one costs more than it saves
-    bool library;  // no kernel of our own for a convolution that oneDNN can compute
-    bool winograd; // float convolutions may trade digits for speed, see docs/NUMERICS.md
-    bool spend;    // weights go from the graph once they are packed: no other engine can be made
-                   // of it
+    int n_threads;    // 0: 1
+    int isa;          // 1 + ppq_isa that our own kernels may use at most; 0: whatever there is
+    bool saturate;    // let 8-bit sums saturate where the CPU's fastest kernels do
+    bool eager;       // take every op to integers, even where a lone one costs more than it saves
+    bool onednn_only; // no kernel of our own for a convolution that oneDNN can compute
+    bool winograd;    // float convolutions may trade digits for speed, see docs/NUMERICS.md
+    bool spend;       // weights go from the graph once they are packed: no other engine can be made
+                      // of it
     const ppq_shape *shapes; // [g->n_inputs], of the inputs; NULL: those the graph states
     const bool *tapped;      // [g->n_vars] vars that must exist for the tap; NULL: none
 } ppq_engine_opts;

@@ -198,7 +198,7 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
         return PPQ_OK;
     const bool fixed = moored(p, op);
     for (const ppq_rule *const *r = ppq_builtin_rules; *r; r++) {
-        if ((!fixed && r[1]) || (p->o.library && (*r)->own) || !concerns(*r, op))
+        if ((!fixed && r[1]) || (p->o.onednn_only && (*r)->own) || !concerns(*r, op))
             continue;
         const ppq_status st = (*r)->lower(p, op);
         if (st != PPQ_ERR_UNSUPPORTED)

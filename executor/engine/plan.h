@@ -210,7 +210,7 @@ typedef struct ppq_rule {
     const char *name, *summary;
     const char *const *types; // NULL-terminated op types of domain ""; NULL: any op
     ppq_status (*lower)(ppq_plan *p, const ppq_op *op);
-    bool own; // a kernel of our own for what a later rule would give to oneDNN: see opts.library
+    bool own; // a kernel of our own for what a later rule would give to oneDNN: see opts.onednn_only
 } ppq_rule;
 
 extern const ppq_rule *const ppq_builtin_rules[]; // NULL-terminated

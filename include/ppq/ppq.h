@@ -166,7 +166,7 @@ typedef struct ppq_net_opts {
                      // the first model on; NULL or "native": whatever the CPU has
     int saturate;    // let 8-bit sums saturate where this CPU's fastest kernels do
     int eager;       // integers even for ops that are faster in float
-    int library;     // convolutions by oneDNN's kernels only, none of our own
+    int onednn_only; // convolutions by oneDNN's kernels only, none of our own
     int winograd;    // float convolutions may trade digits for speed; FAST only
     int profile;     // measure every step; FAST only
     int batch;       // samples joined into one run; above 1, a first dimension that the model fixes
@@ -212,8 +212,8 @@ typedef struct ppq_net_info {
     const char *left_float; // the first such op
     size_t activation_bytes, weight_bytes;
 } ppq_net_info;
-// One step; `seconds` is the sum over all runs when opts.profile was set. Steps of one group (not 0)
-// follow each other and run at the same time; their time is the first's.
+// One step; `seconds` is the sum over all runs when opts.profile was set. Steps of one group (not
+// 0) follow each other and run at the same time; their time is the first's.
 typedef struct ppq_net_step {
     const char *op, *type, *kernel;
     int int8, group;

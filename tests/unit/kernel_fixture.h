@@ -67,6 +67,15 @@ HELPER int random_int(ppq_rng *r, int lo, int hi) // inclusive
     return lo + (int) (ppq_rng_u64(r) % (uint64_t) (hi - lo + 1));
 }
 
+// Results of a window along one dimension: as much padding behind as in front, or a little less.
+HELPER int64_t random_results(ppq_rng *r, int64_t size, int64_t kernel, int64_t stride,
+                              int64_t dilation, int64_t pad)
+{
+    const int64_t room = size + 2 * pad - (kernel - 1) * dilation - 1;
+    const int64_t n = room < 0 ? 1 : room / stride + random_int(r, 0, 1);
+    return PPQ_MAX(n, 1);
+}
+
 // ---- formats --------------------------------------------------------------------------------
 
 // Either type, any zero point, often a narrow range, scales that are often powers of two: then

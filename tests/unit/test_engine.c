@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(the_library_computes_every_convolution_on_request)
 {
-    const ppq_engine_opts o = { .eager = true, .library = true };
+    const ppq_engine_opts o = { .eager = true, .onednn_only = true };
     int n = 0;
     for (size_t i = 0; i < PPQ_COUNT(cases); i++)
         if (strcmp(cases[i].kernel, "depthwise") == 0 ||

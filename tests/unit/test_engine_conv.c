@@ -153,15 +153,11 @@ static void random_ends(ppq_float_conv *c, ppq_rng *r)
     }
 }
 
-// As much padding behind as in front, or a little less.
 static void fit(ppq_float_conv *c, ppq_rng *r)
 {
-    for (int i = 0; i < 2; i++) {
-        const int64_t reach = (c->kernel[i] - 1) * c->dilation[i];
-        const int64_t room = c->src_size[i] + 2 * c->pad_lo[i] - reach - 1;
-        c->dst_size[i] = room < 0 ? 1 : room / c->stride[i] + random_int(r, 0, 1);
-        c->dst_size[i] = PPQ_MAX(c->dst_size[i], 1);
-    }
+    for (int i = 0; i < 2; i++)
+        c->dst_size[i] = random_results(r, c->src_size[i], c->kernel[i], c->stride[i],
+                                        c->dilation[i], c->pad_lo[i]);
 }
 
 START_TEST(common_windows_are_exact)

@@ -206,15 +206,11 @@ static void random_ends(ppq_q8_conv_desc *c, ppq_rng *r)
         c->end[c->n_end++] = (ppq_q8_end){ .kind = PPQ_Q8_END_ROUND };
 }
 
-// As much padding behind as in front, or a little less.
 static void fit(ppq_q8_conv_desc *c, ppq_rng *r)
 {
-    for (int i = 0; i < 2; i++) {
-        const int64_t reach = (c->kernel[i] - 1) * c->dilation[i];
-        const int64_t room = c->src_size[i] + 2 * c->pad_lo[i] - reach - 1;
-        c->dst_size[i] = room < 0 ? 1 : room / c->stride[i] + random_int(r, 0, 1);
-        c->dst_size[i] = PPQ_MAX(c->dst_size[i], 1);
-    }
+    for (int i = 0; i < 2; i++)
+        c->dst_size[i] = random_results(r, c->src_size[i], c->kernel[i], c->stride[i],
+                                        c->dilation[i], c->pad_lo[i]);
     // Without padding a window lies inside.
     for (int i = 0; i < 2; i++)
         while (c->kernel[0] * c->kernel[1] == 1 && c->dst_size[i] > 1 &&

@@ -170,7 +170,7 @@ ppq_status ppq_conv_emit_own(ppq_operands *o, const ppq_conv_shape *shape)
 {
     ppq_float_conv c;
     own k = { 0 };
-    if (ppq_plan_isa(o->p) != PPQ_ISA_AVX2 || o->p->o.library || !describe(o, shape, &c))
+    if (ppq_plan_isa(o->p) != PPQ_ISA_AVX2 || o->p->o.onednn_only || !describe(o, shape, &c))
         return PPQ_ERR_UNSUPPORTED;
     ppq_status st = PPQ_ERR_UNSUPPORTED;
     if (o->p->o.winograd && winograd_pays(&c))

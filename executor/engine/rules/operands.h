@@ -45,12 +45,12 @@ const ppq_tensor *ppq_operands_weights(const ppq_operands *o);
 const ppq_var *ppq_operands_src(const ppq_operands *o); // the integers, or the input itself
 // Reads the input, makes the output and the step, with weights and bias packed and everything
 // bound. Takes the operation over, also on failure.
-// The same by our own exact kernel, of rows of a product. PPQ_ERR_UNSUPPORTED where it can not.
-PPQ_NODISCARD ppq_status ppq_linear_emit_q8(ppq_operands *o, int64_t rows, int64_t in, int64_t out,
-                                            bool transposed, const ppq_tensor *weights);
 PPQ_NODISCARD ppq_status ppq_operands_emit(ppq_operands *o, const char *kernel,
                                            ppq_dnnl_op *take_dnnl, const ppq_tensor *weights,
                                            const ppq_dnnl_md *weights_md, ppq_layout layout,
                                            double macs);
+// The same by our own exact kernel, of rows of a product. PPQ_ERR_UNSUPPORTED where it can not.
+PPQ_NODISCARD ppq_status ppq_linear_emit_q8(ppq_operands *o, int64_t rows, int64_t in, int64_t out,
+                                            bool transposed, const ppq_tensor *weights);
 
 #endif
