@@ -1,7 +1,7 @@
 // Functions spelled out become one operator, however they are spelled, and what only looks like
 // them stays.
 
-#include "tests/unit/harness.h"
+#include "tests/unit/pass_fixture.h"
 
 enum { ROWS = 5, COLUMNS = 8, DEPTH = 16 };
 
@@ -97,14 +97,6 @@ static machine build(const char *formula)
     ppq_graph_compact(m.w.g);
     OK(m.w.d, ppq_graph_verify(m.w.g, m.w.d));
     return m;
-}
-
-static void run_pass(world *w, const char *name)
-{
-    const ppq_pass *p = ppq_pass_find(name);
-    const ppq_pass_env env = { .graph = w->g, .n_threads = 1, .scratch = w->a, .diag = w->d };
-    OK(w->d, p->run(&env, p->defaults));
-    OK(w->d, ppq_graph_verify(w->g, w->d));
 }
 
 // ---- cases ----------------------------------------------------------------------------------
