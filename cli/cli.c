@@ -3,6 +3,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ void cli_init(cli *c)
 #endif
     c->at = 1;
     c->started = cli_now();
+    pthread_mutex_init(&c->lock, NULL);
 }
 
 static void print_options(const cli_option *o)
@@ -232,14 +234,20 @@ static void message(void *user, const ppq_message *m)
     fprintf(stderr, "%s: %s: %s\n", c->command, levels[m->level], m->text);
 }
 
-static void progress(void *user, const char *phase, int64_t done, int64_t total)
+// A phase that begins, or begins again, has a clock of its own.
+static void note_progress(cli *c, const char *phase, int64_t done, double t)
 {
-    cli *c = user;
-    const bool terminal = isatty(2);
-    if (c->quiet || c->progress == 2)
-        return;
+    if (!c->phase || strcmp(c->phase, phase) != 0 || 2 * done < c->done)
+        c->started = t;
+    c->phase = phase;
+    c->done = done;
+}
+
+static void show_progress(cli *c, const char *phase, int64_t done, int64_t total)
+{
+    const bool terminal = isatty(2), last = done == total;
     const double t = cli_now();
-    const bool last = done == total;
+    note_progress(c, phase, done, t);
     if (c->shown > 0 && t - c->shown < (terminal ? 0.1 : 3.0) && !(last && terminal))
         return;
     if (!terminal && c->progress == 0 && t - c->started < 3.0)
@@ -262,6 +270,16 @@ static void progress(void *user, const char *phase, int64_t done, int64_t total)
     c->line_open = true;
     if (last)
         cli_progress_end(c);
+}
+
+// Comes from any thread; one that finds another at it need not wait.
+static void progress(void *user, const char *phase, int64_t done, int64_t total)
+{
+    cli *c = user;
+    if (c->quiet || c->progress == 2 || pthread_mutex_trylock(&c->lock) != 0)
+        return;
+    show_progress(c, phase, done, total);
+    pthread_mutex_unlock(&c->lock);
 }
 
 ppq_callbacks cli_callbacks(cli *c)

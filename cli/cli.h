@@ -1,6 +1,7 @@
 #ifndef PPQ_CLI_CLI_H
 #define PPQ_CLI_CLI_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -28,7 +29,10 @@ typedef struct cli {
     int verbose;
     int progress;           // 0 auto, 1 always, 2 never
     // Progress line state.
-    double started, shown;
+    double started, shown; // seconds: when the present phase began, when it was shown last
+    const char *phase;
+    int64_t done;
+    pthread_mutex_t lock; // of what progress keeps
     bool line_open;
 } cli;
 

@@ -16,6 +16,7 @@ ppq_settings *ppq_settings_create(void)
     s->batch = 1;
     s->weight_bits = 8;
     s->analyse = 4;
+    s->target_snr = 13;
     s->bias_correction = true;
     s->rescue = true;
     s->align_elementwise = s->align_concat = s->align_pool = s->align_resize = -1;
@@ -214,7 +215,7 @@ ppq_status ppq_settings_set(ppq_settings *s, const char *key, const char *value,
     } ints[] = {
         { "steps", &s->steps, 1, 1000000 },  { "batch", &s->batch, 1, 4096 },
         { "threads", &s->threads, 1, 256 },  { "weight-bits", &s->weight_bits, 7, 8 },
-        { "analyse", &s->analyse, 0, 1024 },
+        { "analyse", &s->analyse, 0, 1024 }, { "target-snr", &s->target_snr, 0, 100 },
     };
     for (size_t i = 0; i < PPQ_COUNT(ints); i++)
         if (strcmp(ints[i].key, key) == 0)

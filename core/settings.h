@@ -41,6 +41,7 @@ typedef struct ppq_settings {
     int analyse;          // samples of the closing comparison with float; 0: none
     bool bias_correction; // on unless switched off
     bool rescue;          // ops that int8 ruins go back to float; on unless switched off
+    int target_snr;       // dB that outputs keep, if need be with ops in float; 0: whatever they have
     bool strict;
     const char *report;    // HTML page; NULL: none
     const char *debug_dir; // NULL: no dumps

@@ -399,6 +399,28 @@ static const ppq_tensor *value_any(const value *v)
                                               : &v->t[PPQ_LAYOUT_PLAIN];
 }
 
+static bool computes_in_float(const ppq_exec *e, const ppq_op *op)
+{
+    return e->o.mode != PPQ_EXEC_SIMULATE || (e->o.in_float && e->o.in_float[op->id]);
+}
+
+static bool quantizes_input(const ppq_exec *e, const ppq_op *op, int32_t k)
+{
+    return !computes_in_float(e, op) && op->tqc_in && ppq_tqc_is_active(op->tqc_in[k]);
+}
+
+// What is read on integers is quantized by who makes it.
+static bool quantizes_output(const ppq_exec *e, const ppq_op *op, int32_t k)
+{
+    if (!op->tqc_out || !ppq_tqc_is_active(op->tqc_out[k]))
+        return false;
+    const ppq_var *v = op->out[k];
+    bool wanted = !computes_in_float(e, op);
+    for (int32_t i = 0; i < v->n_uses && !wanted; i++)
+        wanted = v->uses[i].op->place == PPQ_PLACE_QUANT && !computes_in_float(e, v->uses[i].op);
+    return wanted;
+}
+
 // Quantizes *t at `tqc`: in place when nobody else holds it and `keep` does not want the old one.
 static ppq_status quantize(run *r, const ppq_op *op, const ppq_tqc *tqc, bool keep, ppq_tensor *t)
 {
@@ -441,8 +463,7 @@ static ppq_status fetch_inputs(run *r, const ppq_op *op, args *a)
             return ppq_fail(r->d, PPQ_ERR_MODEL, at_op(op), "input '%s' has no value",
                             op->in[k]->name);
         a->in[k] = ppq_tensor_ref(x);
-        const bool active =
-            r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_in && ppq_tqc_is_active(op->tqc_in[k]);
+        const bool active = quantizes_input(r->e, op, k);
         const bool watch = hooked(r, op, PPQ_IN, k);
         ppq_tensor raw = watch ? ppq_tensor_ref(x) : (ppq_tensor){ 0 };
         ppq_status st = active ? quantize(r, op, op->tqc_in[k], true, &a->in[k]) : PPQ_OK;
@@ -518,8 +539,11 @@ static ppq_status open_subgraphs(run *r, const ppq_op *op, ppq_kernel_ctx *c)
         return PPQ_OK;
     op_slot *s = &r->e->slots[op->id];
     pthread_mutex_lock(&s->lock);
+    ppq_exec_opts o = r->e->o;
+    o.in_float = NULL; // ids of this graph
+    o.constants = NULL;
     const ppq_status st =
-        s->subgraphs ? PPQ_OK : ppq_subgraphs_create(r->e->g, op, &r->e->o, &s->subgraphs, r->d);
+        s->subgraphs ? PPQ_OK : ppq_subgraphs_create(r->e->g, op, &o, &s->subgraphs, r->d);
     c->subgraphs = s->subgraphs;
     pthread_mutex_unlock(&s->lock);
     PPQ_TRY(st);
@@ -567,8 +591,7 @@ static ppq_status store_outputs(run *r, const ppq_op *op, args *a)
     for (int32_t k = 0; k < op->n_out; k++) {
         if (!op->out[k])
             continue;
-        const bool active =
-            r->e->o.mode == PPQ_EXEC_SIMULATE && op->tqc_out && ppq_tqc_is_active(op->tqc_out[k]);
+        const bool active = quantizes_output(r->e, op, k);
         const bool watch = hooked(r, op, PPQ_OUT, k);
         ppq_tensor raw = watch ? ppq_tensor_ref(&a->out[k]) : (ppq_tensor){ 0 };
         ppq_status st = active ? quantize(r, op, op->tqc_out[k], watch, &a->out[k]) : PPQ_OK;
@@ -654,6 +677,12 @@ static ppq_status run_all(run *r, const ppq_tensor *feeds, ppq_tensor *fetches)
     return PPQ_OK;
 }
 
+static const ppq_tensor *constant_of(const ppq_exec *e, size_t id)
+{
+    const ppq_tensor *given = e->o.constants ? &e->o.constants[id] : NULL;
+    return given && given->buf ? given : &e->g->vars[id]->value;
+}
+
 ppq_status ppq_exec_run(ppq_exec *e, const ppq_tensor *feeds, ppq_tensor *fetches,
                         const ppq_exec_hook *hook, ppq_diag *d)
 {
@@ -665,8 +694,9 @@ ppq_status ppq_exec_run(ppq_exec *e, const ppq_tensor *feeds, ppq_tensor *fetche
         abort();
     for (size_t i = 0; i < g->n_vars; i++) {
         r.values[i].left = e->uses[i];
-        if (g->vars[i]->value.buf && e->uses[i])
-            r.values[i].t[PPQ_LAYOUT_PLAIN] = ppq_tensor_ref(&g->vars[i]->value);
+        const ppq_tensor *own = constant_of(e, i);
+        if (own->buf && e->uses[i])
+            r.values[i].t[PPQ_LAYOUT_PLAIN] = ppq_tensor_ref(own);
     }
     for (int32_t i = 0; i < g->n_outputs; i++)
         fetches[i] = (ppq_tensor){ 0 };

@@ -14,6 +14,9 @@ typedef struct ppq_exec_opts {
     ppq_exec_mode mode;
     bool reference; // plain C only, no faster kernels
     int n_threads;  // threads one run may use; 0 = 1
+    // Simulating with a part of the graph in float. Borrowed while the executor lives; NULL: none.
+    const bool *in_float;        // [n_ops] by id: quantizers that nobody else reads through are left out
+    const ppq_tensor *constants; // [n_vars] by id, in place of the graph's own where buf is set
 } ppq_exec_opts;
 
 // Watches tensors while a graph runs. `tensor` is called for every input and output slot of every

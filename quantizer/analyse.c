@@ -301,14 +301,13 @@ static void one_sample(void *user, int64_t i, int worker)
         atomic_store(&j->failed, (int) st);
 }
 
-ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
+static ppq_status simulate(ppq_analysis *a, const ppq_exec_opts *o, ppq_diag *d)
 {
-    const ppq_exec_opts o = { .mode = PPQ_EXEC_SIMULATE, .n_threads = 1 };
     job j = { .a = a };
     a->d = d;
     if (!a->n)
         return PPQ_OK;
-    PPQ_TRY(ppq_exec_create(a->g, &o, &j.exec, d));
+    PPQ_TRY(ppq_exec_create(a->g, o, &j.exec, d));
     ppq_parallel_for(a->n_threads, a->n, one_sample, &j);
     ppq_exec_destroy(j.exec);
     PPQ_TRY((ppq_status) atomic_load(&j.failed));
@@ -323,6 +322,42 @@ ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
             to->n += from->n;
         }
     return PPQ_OK;
+}
+
+ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d)
+{
+    const ppq_exec_opts o = { .mode = PPQ_EXEC_SIMULATE, .n_threads = 1 };
+    return simulate(a, &o, d);
+}
+
+ppq_status ppq_analysis_try(ppq_analysis *a, const bool *in_float, const ppq_tensor *constants,
+                            double *snr, ppq_diag *d)
+{
+    const ppq_exec_opts o = {
+        .mode = PPQ_EXEC_SIMULATE, .n_threads = 1, .in_float = in_float, .constants = constants
+    };
+    ppq_analysis outputs = *a;
+    outputs.watch = calloc(a->n_vars + 1, sizeof(*outputs.watch));
+    outputs.result = calloc((size_t) a->n * a->n_vars + 1, sizeof(*outputs.result));
+    if (!outputs.watch || !outputs.result)
+        abort();
+    for (int32_t i = 0; i < a->g->n_outputs; i++)
+        outputs.watch[a->g->outputs[i]->id] = true;
+    const ppq_status st = simulate(&outputs, &o, d);
+    *snr = ppq_analysis_worst_output(&outputs);
+    free(outputs.watch);
+    free(outputs.result);
+    return st;
+}
+
+double ppq_analysis_worst_output(const ppq_analysis *a)
+{
+    double worst = HUGE_VAL;
+    for (int32_t i = 0; a && i < a->g->n_outputs; i++) {
+        const ppq_compare *c = ppq_analysis_var(a, a->g->outputs[i]->id);
+        worst = c ? fmin(worst, ppq_compare_snr(c)) : worst;
+    }
+    return worst;
 }
 
 void ppq_analysis_destroy(ppq_analysis *a)

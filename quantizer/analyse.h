@@ -31,12 +31,18 @@ PPQ_NODISCARD ppq_status ppq_analysis_reference(ppq_graph *g, const ppq_calib_so
                                                 ppq_analysis **out, ppq_diag *d);
 // Runs samples [0, n) with quantization simulated.
 PPQ_NODISCARD ppq_status ppq_analysis_simulate(ppq_analysis *a, ppq_diag *d);
+// The worst output's SNR if some ops computed in float, with other constants perhaps (see
+// ppq_exec_opts). Results stay as they are.
+PPQ_NODISCARD ppq_status ppq_analysis_try(ppq_analysis *a, const bool *in_float,
+                                          const ppq_tensor *constants, double *snr, ppq_diag *d);
 void ppq_analysis_destroy(ppq_analysis *a); // NULL is fine
 
 // Results, by var id of the graph; NULL where nothing was compared.
 const ppq_compare *ppq_analysis_var(const ppq_analysis *a, uint32_t var_id);
 // Of an op's first output, where it is rounded: behind the ops that are fused with it.
 const ppq_compare *ppq_analysis_op(const ppq_analysis *a, const ppq_op *op);
+// Of the outputs that were compared, the worst; HUGE_VAL when none was.
+double ppq_analysis_worst_output(const ppq_analysis *a);
 int64_t ppq_analysis_samples(const ppq_analysis *a);
 
 #endif

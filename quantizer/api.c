@@ -8,6 +8,7 @@
 #include "ppq/ppq.h"
 #include "quantizer/api_common.h"
 #include "quantizer/data/data.h"
+#include "quantizer/fallback.h"
 #include "quantizer/init.h"
 #include "quantizer/input_shape.h"
 #include "quantizer/report.h"
@@ -331,10 +332,10 @@ static ppq_status doubt_equalization(ppq_job *j, const ppq_calib_source *source)
     const double margin = 1; // dB
     if (!ppq_needs_rescue(j->session) || !ppq_session_runs(j->session, "equalize"))
         return PPQ_OK;
-    const double with = ppq_worst_output(j->session);
+    const double with = ppq_analysis_worst_output(j->session->analysis);
     PPQ_TRY(ppq_settings_set(j->settings, "no-pass", "equalize", j->diag));
     PPQ_TRY(quantize_again(j, source));
-    const double without = ppq_worst_output(j->session);
+    const double without = ppq_analysis_worst_output(j->session->analysis);
     if (without > with + margin) {
         ppq_warn(j->diag, (ppq_loc){ .stage = "rescue" },
                  "an output has %.1f dB with equalized channels and %.1f dB without: they are left "
@@ -347,7 +348,7 @@ static ppq_status doubt_equalization(ppq_job *j, const ppq_calib_source *source)
     return quantize_again(j, source);
 }
 
-// Again, as long as there are ops that int8 ruins.
+// Again, as long as there are ops that int8 ruins, or that cost outputs too much.
 static ppq_status quantize(ppq_job *j, const ppq_calib_source *source)
 {
     enum { ROUNDS = 4 };
@@ -357,6 +358,13 @@ static ppq_status quantize(ppq_job *j, const ppq_calib_source *source)
     PPQ_TRY(doubt_equalization(j, source));
     for (int i = 0; i < ROUNDS && ppq_find_ruined(j->session); i++)
         PPQ_TRY(quantize_again(j, source));
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t n;
+        PPQ_TRY(ppq_fall_back(j->session, &n));
+        if (!n)
+            break;
+        PPQ_TRY(quantize_again(j, source));
+    }
     return PPQ_OK;
 }
 

@@ -363,6 +363,18 @@ ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, int n_threads, 
     return correct_all(g, m, false, n_threads, d);
 }
 
+void ppq_corrected_biases(const ppq_graph *g, ppq_tensor *out)
+{
+    for (size_t i = 0; i < g->n_ops; i++) {
+        int32_t slot;
+        if (!correctable(g->ops[i]))
+            continue;
+        const ppq_var *v = bias_holder(g->ops[i], &slot)->in[slot];
+        if (!out[v->id].buf)
+            out[v->id] = ppq_tensor_ref(&v->value);
+    }
+}
+
 static ppq_status see(void *user, int64_t sample, int worker, const ppq_var *v,
                       const ppq_tensor *value)
 {

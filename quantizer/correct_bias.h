@@ -29,6 +29,9 @@ void ppq_means_add(ppq_means *m, int64_t sample, const ppq_var *v, const ppq_ten
 // First term, before weights are baked, from means of x.
 PPQ_NODISCARD ppq_status ppq_correct_weights(ppq_graph *g, const ppq_means *m, int n_threads,
                                              ppq_diag *d);
+// The biases that are corrected, as they are now: references in out[id], [g->n_vars]. The rest of
+// `out` stays as it is.
+void ppq_corrected_biases(const ppq_graph *g, ppq_tensor *out);
 // Second term, once activations are calibrated: samples [0, n) through `run`, a float run of g
 // that shows what such means want.
 PPQ_NODISCARD ppq_status ppq_correct_activations(ppq_graph *g, ppq_float_run *run, int64_t n,

@@ -152,7 +152,7 @@ static ppq_status apply_exclusions(ppq_graph *g, const ppq_settings *s, ppq_diag
     for (size_t i = 0; i < s->rescued.n; i++) {
         ppq_op *op = ppq_graph_find_op(g, s->rescued.at[i]);
         if (op)
-            keep_float(op, "int8 here would ruin what follows");
+            keep_float(op, "int8 here would cost an output too much");
     }
     for (size_t i = 0; i < s->n_skip_ids; i++) {
         if (s->skip_ids[i] < 0 || (uint64_t) s->skip_ids[i] >= g->n_ops)

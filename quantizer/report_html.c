@@ -54,6 +54,7 @@ static void facts_of_settings(const page *p)
                   or_default(o->weight_method, "the platform's calibration"));
     ppq_html_fact(p->b, "Bias correction", "%s", o->bias_correction ? "on" : "off");
     ppq_html_fact(p->b, "Rescue of ruined ops", "%s", o->rescue ? "on" : "off");
+    ppq_html_fact(p->b, "SNR that outputs keep", "%d dB", o->rescue ? o->target_snr : 0);
     const struct {
         const char *what;
         const ppq_strings *list;

@@ -21,19 +21,9 @@ static double snr_of(const search *f, const ppq_op *op)
     return c ? ppq_compare_snr(c) : HUGE_VAL;
 }
 
-double ppq_worst_output(const ppq_session *s)
-{
-    double worst = HUGE_VAL;
-    for (int32_t i = 0; i < s->graph->n_outputs; i++) {
-        const ppq_compare *c = ppq_analysis_var(s->analysis, s->graph->outputs[i]->id);
-        worst = c ? fmin(worst, ppq_compare_snr(c)) : worst;
-    }
-    return worst;
-}
-
 bool ppq_needs_rescue(const ppq_session *s)
 {
-    return ppq_worst_output(s) < output_ok;
+    return ppq_analysis_worst_output(s->analysis) < output_ok;
 }
 
 // What an op reads, back to where that was quantized.

@@ -12,8 +12,6 @@
 // otherwise the op itself. Nothing is done while every output of the model keeps 10 dB, nor when
 // more than half the layers would be to blame.
 
-// Of the outputs that were compared, the worst; HUGE_VAL when none was.
-double ppq_worst_output(const ppq_session *s);
 // Whether outputs suffer so much that something should be done.
 bool ppq_needs_rescue(const ppq_session *s);
 // Adds the names of the ops that should stay in float to settings->rescued, with a warning per

@@ -17,16 +17,16 @@
 #include "quantizer/dump.h"
 #include "quantizer/init.h"
 
-static double now(void)
+double ppq_session_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-static void phase_done(ppq_session *s, const char *name, double since)
+void ppq_session_phase_done(ppq_session *s, const char *name, double since)
 {
-    const double spent = now() - since;
+    const double spent = ppq_session_clock() - since;
     for (int i = 0; i < s->n_phases; i++)
         if (strcmp(s->phases[i].name, name) == 0) {
             s->phases[i].seconds += spent;
@@ -63,6 +63,25 @@ ppq_status ppq_session_create(ppq_settings *settings, ppq_diag *d, ppq_session *
     return PPQ_OK;
 }
 
+static void drop_biases(ppq_session *s)
+{
+    for (size_t i = 0; i < s->n_biases; i++)
+        ppq_tensor_unref(&s->biases[i]);
+    free(s->biases);
+    s->biases = NULL;
+    s->n_biases = 0;
+}
+
+static void keep_biases(ppq_session *s)
+{
+    drop_biases(s);
+    s->n_biases = s->graph->n_vars;
+    s->biases = calloc(s->n_biases + 1, sizeof(*s->biases));
+    if (!s->biases)
+        abort();
+    ppq_corrected_biases(s->graph, s->biases);
+}
+
 static void close_float_run(ppq_session *s)
 {
     ppq_float_run_destroy(s->float_run);
@@ -74,6 +93,7 @@ void ppq_session_destroy(ppq_session *s)
     if (!s)
         return;
     close_float_run(s);
+    drop_biases(s);
     ppq_analysis_destroy(s->analysis);
     ppq_histograms_fini(&s->histograms);
     ppq_graph_destroy(s->graph);
@@ -114,7 +134,7 @@ ppq_status ppq_file_fingerprint(const char *path, uint64_t *hash, size_t *bytes,
 
 ppq_status ppq_session_load(ppq_session *s, const char *path)
 {
-    const double t = now();
+    const double t = ppq_session_clock();
     PPQ_TRY(ppq_parse_file(path, &s->graph, s->diag));
     PPQ_TRY(ppq_normalize(s->graph, s->diag));
     PPQ_TRY(ppq_graph_verify(s->graph, s->diag));
@@ -123,7 +143,7 @@ ppq_status ppq_session_load(ppq_session *s, const char *path)
         s->path = strdup(path);
     if (!s->path)
         abort();
-    phase_done(s, "load", t);
+    ppq_session_phase_done(s, "load", t);
     return PPQ_OK;
 }
 
@@ -140,6 +160,7 @@ static ppq_status load_again(ppq_session *s)
 
 ppq_status ppq_session_reload(ppq_session *s)
 {
+    drop_biases(s);
     ppq_analysis_destroy(s->analysis);
     s->analysis = NULL;
     ppq_histograms_fini(&s->histograms);
@@ -203,7 +224,7 @@ static bool platform_lists(const ppq_session *s, const char *name)
 static ppq_status run_pass(ppq_session *s, const char *name)
 {
     const ppq_pass *p = ppq_pass_find(name);
-    const double t = now();
+    const double t = ppq_session_clock();
     ppq_arena *scratch = ppq_arena_create(name);
     const ppq_pass_env env = { .graph = s->graph,
                                .platform = s->platform,
@@ -217,7 +238,7 @@ static ppq_status run_pass(ppq_session *s, const char *name)
     ppq_arena_destroy(scratch);
     if (st == PPQ_OK && s->settings->debug_dir)
         st = ppq_dump_graph(s->graph, s->settings->debug_dir, s->n_dumps++, name, s->diag);
-    phase_done(s, p->name, t);
+    ppq_session_phase_done(s, p->name, t);
     return st;
 }
 
@@ -284,9 +305,9 @@ ppq_status ppq_session_prepare(ppq_session *s)
     };
     PPQ_TRY(refuse_quantized(s));
     PPQ_TRY(run_common(s, rewrites));
-    const double t = now();
+    const double t = ppq_session_clock();
     PPQ_TRY(ppq_place_ops(s->graph, s->platform, s->settings, s->diag));
-    phase_done(s, "dispatch", t);
+    ppq_session_phase_done(s, "dispatch", t);
     return run_listed(s, "prune-islands");
 }
 
@@ -312,21 +333,21 @@ static ppq_status open_float_run(ppq_session *s, const ppq_means *means)
 
 static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
 {
-    double t = now();
+    double t = ppq_session_clock();
     PPQ_TRY(ppq_calibrate_parameters(s->graph, s->n_threads, s->diag));
-    phase_done(s, "calibrate-parameters", t);
-    t = now();
+    ppq_session_phase_done(s, "calibrate-parameters", t);
+    t = ppq_session_clock();
     const int64_t n = PPQ_MIN(ppq_correction_samples(s->settings), data->n_samples);
     ppq_means *means = corrects_bias(s) ? ppq_means_create(s->graph, n) : NULL;
     ppq_status st = ppq_analysis_reference(s->graph, data, s->settings->analyse, s->n_threads,
                                            means, &s->analysis, s->diag);
     if (st == PPQ_OK && means)
         st = ppq_correct_weights(s->graph, means, s->n_threads, s->diag);
-    phase_done(s, "float-reference", t);
+    ppq_session_phase_done(s, "float-reference", t);
     // Activations are measured behind the weights that will be deployed.
     if (st == PPQ_OK)
         st = run_pass(s, "bake-parameters");
-    t = now();
+    t = ppq_session_clock();
     if (st == PPQ_OK)
         st = open_float_run(s, means);
     ppq_means_destroy(means);
@@ -334,7 +355,7 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(ppq_calibrate_activations(s->graph, s->float_run, data->n_samples, s->n_threads,
                                       &s->progress, s->settings->report ? &s->histograms : NULL,
                                       s->diag));
-    phase_done(s, "calibrate-activations", t);
+    ppq_session_phase_done(s, "calibrate-activations", t);
     return PPQ_OK;
 }
 
@@ -354,13 +375,15 @@ ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data)
     PPQ_TRY(run_listed(s, "float-outputs"));
     PPQ_TRY(calibrate(s, data));
     PPQ_TRY(run_common(s, (const char *const[]){ "align", NULL }));
-    if (corrects_bias(s))
+    if (corrects_bias(s)) {
+        keep_biases(s);
         PPQ_TRY(run_pass(s, "correct-bias"));
+    }
     close_float_run(s);
     PPQ_TRY(run_common(s, finish));
-    const double t = now();
+    const double t = ppq_session_clock();
     PPQ_TRY(ppq_analysis_simulate(s->analysis, s->diag));
-    phase_done(s, "analyse", t);
+    ppq_session_phase_done(s, "analyse", t);
     return PPQ_OK;
 }
 
@@ -370,7 +393,7 @@ ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *
     if (!x)
         return ppq_fail(s->diag, PPQ_ERR_ARG, (ppq_loc){ .stage = "export" },
                         "there is no format '%s' (see --list-formats)", exporter);
-    const double t = now();
+    const double t = ppq_session_clock();
     const ppq_export_env e = { .graph = s->graph,
                                .platform = s->platform,
                                .settings = s->settings,
@@ -381,6 +404,6 @@ ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *
     if (x->check)
         PPQ_TRY(x->check(&e));
     PPQ_TRY(x->write(&e));
-    phase_done(s, "export", t);
+    ppq_session_phase_done(s, "export", t);
     return PPQ_OK;
 }

@@ -28,6 +28,10 @@ typedef struct ppq_session {
     struct ppq_float_run *float_run; // NULL but while activations are calibrated and corrected
     ppq_analysis *analysis;          // NULL before quantize
     ppq_histograms histograms;       // empty unless a report is asked for
+    // [n_vars] of the graph: biases before they were corrected for the rounding of activations, for
+    // trying ops in float; NULL where that was not done
+    ppq_tensor *biases;
+    size_t n_biases;
     ppq_phase_time phases[PPQ_MAX_PHASES];
     int n_phases;
     int n_dumps;
@@ -61,6 +65,10 @@ PPQ_NODISCARD ppq_status ppq_session_prepare(ppq_session *s);
 // Calibration and everything after it.
 PPQ_NODISCARD ppq_status ppq_session_quantize(ppq_session *s, const ppq_calib_source *data);
 PPQ_NODISCARD ppq_status ppq_session_export(ppq_session *s, const char *exporter, const char *path);
+
+// Seconds, for phases: one that began at `since` ends now. Time of phases of one name adds up.
+double ppq_session_clock(void);
+void ppq_session_phase_done(ppq_session *s, const char *name, double since);
 
 // A hash of a file's bytes: FNV-1a in eight lanes.
 PPQ_NODISCARD ppq_status ppq_file_fingerprint(const char *path, uint64_t *hash, size_t *bytes,

@@ -109,7 +109,7 @@ class Options(Case):
     def test_bad_options(self):
         for args in (['--nonsense'], ['-Z'], ['-qq'], ['--steps'], ['--steps', 'many'],
                      ['--steps', '0'], ['--strict=1'], ['-p', 'abacus'], ['-m', 'guess'],
-                     ['-d', 'nobody'], ['--no-pass', 'nothing'], ['--weight-bits', '9'],
+                     ['-d', 'nobody'], ['--no-pass', 'nothing'], ['--weight-bits', '9'], ['--target-snr', 'much'],
                      ['--align-pool', 'sideways'], ['--threads', '0'], ['--seed', 'x'],
                      ['--progress', 'maybe'], ['another.onnx'], ['--input-shape', '1x2'],
                      ['--input-shape', 'q:1x2x6x6'], ['--dtype', 'floaty'],
@@ -339,7 +339,7 @@ class Results(Case):
         p = self.succeeds(self.quantize(model=model, data=data))
         self.assertIn("int8 ruins 'first'", p.stderr)
         self.assertIn("'bands' the first", p.stderr)
-        self.assertIn('because int8 here would ruin what follows', p.stdout)
+        self.assertIn('because int8 here would cost an output too much', p.stdout)
         rescued = float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
         p = self.succeeds(self.quantize('--no-rescue', model=model, data=data))
         self.assertEqual(p.stderr, '')
@@ -364,6 +364,31 @@ class Results(Case):
         p = self.succeeds(self.quantize(*options, '--no-rescue', model=model, data=data))
         self.assertEqual(p.stderr, '')
         self.assertLess(snr(p), 10)
+
+    def test_ops_fall_back_to_float_for_a_target(self):
+        # The second channel is small in the middle of the chain and large again behind it.
+        weights = [[1., 0., 0., 1.]] * 3 + [[1., 0., 0., .01], [.01, 0., 0., 100.]] + [[1., 0., 0., 1.]] * 5
+        names = ['x'] + ['t%d' % i for i in range(len(weights) - 1)] + ['y']
+        nodes = [onnx.node('Conv', [names[i], 'w%d' % i], [names[i + 1]], 'conv%d' % i)
+                 for i in range(len(weights))]
+        init = [onnx.tensor('w%d' % i, [2, 2, 1, 1], w) for i, w in enumerate(weights)]
+        model = self.put('chain.onnx', onnx.model(nodes, init, [('x', [1, 2, 4, 4])], [('y', [1, 2, 4, 4])]))
+        data = self.put('chain.npy', onnx.npy([4, 2, 4, 4], [(i * 29 % 71) / 71 for i in range(128)]))
+        def run(*options):
+            p = self.succeeds(self.quantize('--no-pass', 'equalize', *options, model=model, data=data))
+            return p, float(re.search(r'output y +SNR +([-0-9.]+)', p.stdout).group(1))
+        p, before = run('--target-snr', '0')
+        self.assertEqual(p.stderr, '')
+        self.assertLess(before, 18)
+        p, after = run('--target-snr', '20')
+        self.assertIn("The 2 of 10 int8 ops that cost it most stay in float: 'conv3', 'conv4'.", p.stderr)
+        self.assertRegex(p.stdout, r'float +Conv x2')
+        self.assertGreater(after, 30)
+        p, least = run('--target-snr', '99')
+        self.assertIn('no small part of the model is to blame', p.stderr)
+        self.assertEqual(least, before)
+        p, kept = run('--target-snr', '20', '--no-rescue')
+        self.assertEqual((p.stderr, kept), ('', before))
 
     def test_run_writes_its_outputs(self):
         p = self.succeeds(self.run_command(RUN, self.model, '-i', 'x=' + self.data, '-o',
