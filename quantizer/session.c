@@ -336,6 +336,7 @@ static ppq_status calibrate(ppq_session *s, const ppq_calib_source *data)
     double t = ppq_session_clock();
     PPQ_TRY(ppq_calibrate_parameters(s->graph, s->n_threads, s->diag));
     ppq_session_phase_done(s, "calibrate-parameters", t);
+    PPQ_TRY(run_listed(s, "avoid-saturation"));
     t = ppq_session_clock();
     const int64_t n = PPQ_MIN(ppq_correction_samples(s->settings), data->n_samples);
     ppq_means *means = corrects_bias(s) ? ppq_means_create(s->graph, n) : NULL;

@@ -24,8 +24,8 @@ static const char *const quant_types[] = {
     "Tile",     "Transpose",   "Unsqueeze", NULL,
 };
 static const char *const fused[] = { "Relu", "Clip", NULL };
-static const char *const passes[] = { "quantize-linear-bias", "prune-islands", "equalize",
-                                      "float-outputs", NULL };
+static const char *const passes[] = { "quantize-linear-bias", "prune-islands",    "equalize",
+                                      "float-outputs",        "avoid-saturation", NULL };
 
 static bool can_quantize(const ppq_op *op, const char **why_not)
 {
