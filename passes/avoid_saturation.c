@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/ext.h"
@@ -69,6 +70,31 @@ static float largest_pair(const view *v, const float *w)
     return top;
 }
 
+// The same of all output channels of a matrix, whose rows are inputs, in the order of memory.
+static void largest_in_columns(const view *v, float *restrict top)
+{
+    for (int64_t i = 0; i + 1 < v->ins; i += 2) {
+        const float *restrict p = v->w + i * v->in_step, *restrict q = p + v->in_step;
+        for (int64_t o = 0; o < v->outs; o++) {
+            const float sum = fabsf(p[o] + q[o]);
+            top[o] = sum > top[o] ? sum : top[o];
+        }
+    }
+}
+
+// Of every output channel.
+static void largest_pairs(const view *v, float *top)
+{
+    memset(top, 0, (size_t) v->outs * sizeof(*top));
+    if (v->out_step == 1 && v->taps == 1 && v->groups == 1) {
+        largest_in_columns(v, top);
+        return;
+    }
+    for (int64_t g = 0; g < v->groups; g++)
+        for (int64_t o = 0; o < v->outs; o++)
+            top[o] = fmaxf(top[o], largest_pair(v, v->w + g * v->group_step + o * v->out_step));
+}
+
 // ---- all of them ----------------------------------------------------------------------------
 
 typedef struct job {
@@ -96,12 +122,16 @@ static void widen(void *user, int64_t i, int worker)
     view v;
     if (!t || !view_of(j->g->ops[i], &v) || (t->n != 1 && t->n != v.outs))
         return;
+    float *top = malloc((size_t) v.outs * sizeof(*top));
+    if (!top)
+        abort();
+    largest_pairs(&v, top);
     memcpy(scale, t->scale, t->n * sizeof(*scale));
-    for (int64_t g = 0; g < v.groups; g++)
-        for (int64_t o = 0; o < v.outs; o++) {
-            float *s = &scale[t->n == 1 ? 0 : o];
-            *s = fmaxf(*s, largest_pair(&v, v.w + g * v.group_step + o * v.out_step) / most);
-        }
+    for (int64_t o = 0; o < v.outs; o++) {
+        float *s = &scale[t->n == 1 ? 0 : o];
+        *s = fmaxf(*s, top[o] / most);
+    }
+    free(top);
     j->n[i] = t->n;
 }
 

@@ -14,13 +14,13 @@ typedef struct layer {
     uint32_t n;
 } layer;
 
-static void calibrate(world *w)
+static void calibrate(world *w, const char *platform)
 {
     ppq_settings *s = ppq_settings_create();
     run_pass(w, "infer-shapes");
     for (size_t i = 0; i < w->g->n_ops; i++)
         w->g->ops[i]->place = PPQ_PLACE_QUANT;
-    OK(w->d, ppq_init_tqcs(w->g, ppq_builtin_platforms[0], s, w->d));
+    OK(w->d, ppq_init_tqcs(w->g, ppq_platform_find(platform), s, w->d));
     OK(w->d, ppq_calibrate_parameters(w->g, 1, w->d));
     ppq_settings_destroy(s);
 }
@@ -37,7 +37,7 @@ static layer layer_new(const char *type, ppq_shape in, ppq_shape weight, int64_t
         ppq_op_set_int(w->g, l.op, "group", group);
     finish(w, l.op);
     ppq_graph_compact(w->g);
-    calibrate(w);
+    calibrate(w, ppq_op_is(l.op, "ConvTranspose") ? "trt-int8" : "onnxruntime");
     const ppq_tqc *q = l.op->tqc_in[1];
     l.n = q->n;
     l.scale = ppq_new_n(w->a, float, q->n);
@@ -97,6 +97,14 @@ static const struct {
     { "Conv", { .rank = 4, .dim = { 1, 4, 9, 9 } }, { .rank = 4, .dim = { 8, 1, 3, 3 } }, 4 },
     { "Conv", { .rank = 3, .dim = { 1, 5, 9 } }, { .rank = 3, .dim = { 8, 5, 3 } }, 1 },
     { "Conv", { .rank = 5, .dim = { 1, 4, 5, 5, 5 } }, { .rank = 5, .dim = { 4, 4, 2, 2, 2 } }, 1 },
+    { "ConvTranspose",
+      { .rank = 4, .dim = { 1, 6, 5, 5 } },
+      { .rank = 4, .dim = { 6, 4, 2, 2 } },
+      1 },
+    { "ConvTranspose",
+      { .rank = 4, .dim = { 1, 6, 5, 5 } },
+      { .rank = 4, .dim = { 6, 4, 2, 2 } },
+      2 },
     { "MatMul", { .rank = 2, .dim = { 2, 33 } }, { .rank = 2, .dim = { 33, 8 } }, 1 },
     { "MatMul", { .rank = 2, .dim = { 2, 64 } }, { .rank = 2, .dim = { 64, 8 } }, 1 },
     { "Gemm", { .rank = 2, .dim = { 2, 31 } }, { .rank = 2, .dim = { 31, 8 } }, 1 },
@@ -148,7 +156,7 @@ START_TEST(scales_stay_where_pairs_fit)
         add_op(&w, "Conv", add_input(&w, "x", SHAPE(1, 6, 5, 5)), add_const(&w, "w", t), NULL);
     finish(&w, op);
     ppq_graph_compact(w.g);
-    calibrate(&w);
+    calibrate(&w, "onnxruntime");
     const float before = op->tqc_in[1]->scale[0];
     run_pass(&w, "avoid-saturation");
     ck_assert_mem_eq(&before, &op->tqc_in[1]->scale[0], sizeof(before));
