@@ -1,5 +1,6 @@
 #include "executor/engine/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,7 +196,9 @@ void ppq_plan_memory(ppq_plan *p)
         ppq_step *s = p->steps[i];
         at = i && s->group && s->group == p->steps[i - 1]->group ? at : 0;
         s->scratch_at = at;
-        at += (s->scratch + PADDING + ALIGN - 1) / ALIGN * ALIGN;
+        const size_t bytes = s->scratch + s->thread_scratch * (size_t) p->o.n_threads;
+        assert(s->thread_scratch % ALIGN == 0);
+        at += (bytes + PADDING + ALIGN - 1) / ALIGN * ALIGN;
         p->scratch_bytes = PPQ_MAX(p->scratch_bytes, at);
     }
 }

@@ -71,8 +71,10 @@ struct ppq_step {
     ppq_dnnl_op *dnnl; // owned; NULL for kernels of our own
     ppq_bind bind[PPQ_STEP_BINDS];
     int n_bind;
-    ppq_tensor packed[2];       // weights and bias in the form the kernel wants
-    size_t scratch, scratch_at; // bytes, and where the step's own begin
+    ppq_tensor packed[2];  // weights and bias in the form the kernel wants
+    size_t scratch;        // bytes that the step needs as a whole: see ppq_call_scratch
+    size_t thread_scratch; // and each of its threads, a multiple of 64: see ppq_rows
+    size_t scratch_at;     // where both begin
     int32_t group; // steps of one group (not 0) follow each other and may run at the same time
     double macs;
     int32_t index; // in the plan, once it is finished
@@ -179,7 +181,7 @@ void ppq_step_fini(ppq_step *s);
 void *ppq_call_data(const ppq_call *c, int32_t value);
 // The same as a tensor, borrowed from the call. Layout and type are the value's.
 const ppq_tensor *ppq_call_tensor(ppq_call *c, int32_t value);
-void *ppq_call_scratch(const ppq_call *c); // step->scratch bytes, 64-byte aligned
+void *ppq_call_scratch(const ppq_call *c, const ppq_step *s); // s->scratch bytes, 64-byte aligned
 int ppq_call_threads(const ppq_call *c);
 ppq_isa ppq_call_isa(const ppq_call *c); // of the plan
 ppq_diag *ppq_call_diag(const ppq_call *c);
@@ -191,13 +193,14 @@ void ppq_call_hold(ppq_call *c, int32_t value, ppq_tensor *take);
 void ppq_call_split(const ppq_call *c, int64_t n,
                     void (*fn)(void *user, int64_t begin, int64_t end), void *user);
 
-// What a kernel of one input and one output works on, a part of its rows at a time.
+// What a kernel works on, a part of its rows at a time.
 typedef struct ppq_rows {
-    const void *state; // the step's
-    const unsigned char *src;
-    unsigned char *dst;
+    const void *state;                // the step's
+    const unsigned char *src, *src_1; // its first two inputs; NULL: there is no second
+    unsigned char *dst;               // its first output
+    unsigned char *scratch;           // thread_scratch bytes for this part alone, 64-byte aligned
 } ppq_rows;
-// fn over rows [0, n) of the step's first input and output, cut as by ppq_call_split.
+// fn over rows [0, n) of whatever the step's kernel counts, cut as by ppq_call_split.
 ppq_status ppq_call_rows(ppq_call *c, const ppq_step *s, int64_t n,
                          void (*fn)(const ppq_rows *x, int64_t begin, int64_t end));
 

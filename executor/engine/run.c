@@ -45,9 +45,10 @@ const ppq_tensor *ppq_call_tensor(ppq_call *c, int32_t value)
     return &c->tensor[value];
 }
 
-void *ppq_call_scratch(const ppq_call *c)
+void *ppq_call_scratch(const ppq_call *c, const ppq_step *s)
 {
-    return c->scratch;
+    // Behind that of the threads.
+    return c->scratch + s->scratch_at + s->thread_scratch * (size_t) ppq_call_threads(c);
 }
 
 int ppq_call_threads(const ppq_call *c)
@@ -82,47 +83,73 @@ void ppq_call_hold(ppq_call *c, int32_t value, ppq_tensor *take)
     *take = (ppq_tensor){ 0 };
 }
 
+// Cuts [0, n) into at most one piece per thread, all but the last of the same size.
 typedef struct pieces {
-    int64_t n, size;
-    void (*fn)(void *user, int64_t begin, int64_t end);
-    void *user;
+    int64_t n, size, count;
 } pieces;
 
-static void one_piece(void *user, int64_t i, int worker)
+static pieces cut(const ppq_call *c, int64_t n)
+{
+    const int64_t threads = ppq_call_threads(c);
+    const int64_t size = PPQ_MAX((n + threads - 1) / threads, (int64_t) 1);
+    return (pieces){ n, size, (n + size - 1) / size };
+}
+
+static int64_t begin_of(const pieces *p, int64_t i)
+{
+    return PPQ_MIN(i * p->size, p->n);
+}
+
+typedef struct split_job {
+    pieces pieces;
+    void (*fn)(void *user, int64_t begin, int64_t end);
+    void *user;
+} split_job;
+
+static void split_piece(void *user, int64_t i, int worker)
 {
     (void) worker;
-    const pieces *s = user;
-    s->fn(s->user, i * s->size, PPQ_MIN((i + 1) * s->size, s->n));
+    const split_job *j = user;
+    j->fn(j->user, begin_of(&j->pieces, i), begin_of(&j->pieces, i + 1));
 }
 
 void ppq_call_split(const ppq_call *c, int64_t n,
                     void (*fn)(void *user, int64_t begin, int64_t end), void *user)
 {
-    const int64_t threads = ppq_call_threads(c);
-    if (threads == 1 || n <= 1) {
-        fn(user, 0, n);
-        return;
-    }
-    pieces s = { n, (n + threads - 1) / threads, fn, user };
-    ppq_dnnl_parallel((int) threads, (n + s.size - 1) / s.size, one_piece, &s);
+    split_job j = { cut(c, n), fn, user };
+    ppq_dnnl_parallel(ppq_call_threads(c), j.pieces.count, split_piece, &j);
 }
 
 typedef struct rows_job {
-    ppq_rows rows;
+    pieces pieces;
     void (*fn)(const ppq_rows *x, int64_t begin, int64_t end);
+    ppq_rows rows; // scratch is the first piece's
+    size_t thread_scratch;
 } rows_job;
 
-static void some_rows(void *user, int64_t begin, int64_t end)
+// No two pieces share scratch memory, whichever threads they run on.
+static void rows_piece(void *user, int64_t i, int worker)
 {
+    (void) worker;
     const rows_job *j = user;
-    j->fn(&j->rows, begin, end);
+    ppq_rows x = j->rows;
+    x.scratch += (size_t) i * j->thread_scratch;
+    j->fn(&x, begin_of(&j->pieces, i), begin_of(&j->pieces, i + 1));
 }
 
 ppq_status ppq_call_rows(ppq_call *c, const ppq_step *s, int64_t n,
                          void (*fn)(const ppq_rows *x, int64_t begin, int64_t end))
 {
-    rows_job j = { { s->state, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]) }, fn };
-    ppq_call_split(c, n, some_rows, &j);
+    const bool two = s->n_in > 1 && s->in[1] != PPQ_NO_VALUE;
+    rows_job j = { .pieces = cut(c, n),
+                   .fn = fn,
+                   .rows = { .state = s->state,
+                             .src = ppq_call_data(c, s->in[0]),
+                             .src_1 = two ? ppq_call_data(c, s->in[1]) : NULL,
+                             .dst = ppq_call_data(c, s->out[0]),
+                             .scratch = c->scratch + s->scratch_at },
+                   .thread_scratch = s->thread_scratch };
+    ppq_dnnl_parallel(ppq_call_threads(c), j.pieces.count, rows_piece, &j);
     return PPQ_OK;
 }
 
@@ -139,8 +166,7 @@ static ppq_status bind_all(const ppq_step *s, const ppq_call *c, ppq_dnnl_call *
 {
     for (int i = 0; i < s->n_bind; i++)
         PPQ_TRY(ppq_dnnl_call_set(call, s->bind[i].arg, bound_data(c, &s->bind[i])));
-    return s->scratch ? ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, c->scratch + s->scratch_at)
-                      : PPQ_OK;
+    return s->scratch ? ppq_dnnl_call_set(call, PPQ_DNNL_SCRATCH, ppq_call_scratch(c, s)) : PPQ_OK;
 }
 
 static ppq_status run_dnnl(const ppq_step *s, ppq_call *c)

@@ -15,45 +15,35 @@ typedef struct state {
     bool a_is_row;
 } state;
 
-typedef struct rows {
-    const state *s;
-    const unsigned char *a, *b;
-    unsigned char *dst;
-} rows;
-
 // Row r of the whole result; rows of one image at a time, as vectors belong to an image.
-static void run_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *x = user;
-    const state *s = x->s;
+    const state *s = x->state;
     for (int64_t r = begin; r < end;) {
         const int64_t image = r / s->rows, n = PPQ_MIN(end, (image + 1) * s->rows) - r;
-        const unsigned char *a = x->a + (s->a_is_vector ? image : r) * s->cols;
-        const unsigned char *b = x->b + (s->b_is_vector ? image : r) * s->cols;
+        const unsigned char *a = x->src + (s->a_is_vector ? image : r) * s->cols;
+        const unsigned char *b = x->src_1 + (s->b_is_vector ? image : r) * s->cols;
         ppq_q8_binary_run(s->isa, &s->k, a, s->a_is_vector ? 0 : s->cols, b,
                           s->b_is_vector ? 0 : s->cols, x->dst + r * s->cols, n, s->cols);
         r += n;
     }
 }
 
-static void run_single(void *user, int64_t begin, int64_t end)
+static void run_single(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const rows *x = user;
-    const state *s = x->s;
-    const unsigned char *other = s->a_is_single ? x->b : x->a;
+    const state *s = x->state;
+    const unsigned char *single = s->a_is_single ? x->src : x->src_1;
+    const unsigned char *other = s->a_is_single ? x->src_1 : x->src;
     const int64_t from = begin * s->cols;
-    ppq_q8_binary_run_scalar(s->isa, &s->k, s->a_is_single, s->a_is_single ? *x->a : *x->b,
-                             other + from, x->dst + from, (end - begin) * s->cols);
+    ppq_q8_binary_run_scalar(s->isa, &s->k, s->a_is_single, *single, other + from, x->dst + from,
+                             (end - begin) * s->cols);
 }
 
 static ppq_status run(const ppq_step *s, ppq_call *c)
 {
     const state *t = s->state;
-    rows x = { t, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->in[1]),
-               ppq_call_data(c, s->out[0]) };
-    ppq_call_split(c, t->images * t->rows, t->a_is_single || t->b_is_single ? run_single : run_rows,
-                   &x);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, t->images * t->rows,
+                         t->a_is_single || t->b_is_single ? run_single : run_rows);
 }
 
 static void constant_part(const ppq_rows *x, int64_t begin, int64_t end)

@@ -51,7 +51,7 @@ typedef struct own {
     const char *name;
     ppq_status (*run)(const ppq_step *s, ppq_call *c);
     void *state;
-    size_t scratch;
+    size_t thread_scratch;
     ppq_tensor packed;
 } own;
 
@@ -65,7 +65,7 @@ static ppq_status add_step(ppq_operands *o, const ppq_conv_shape *shape, own *k)
     ppq_step *s =
         ppq_plan_add_step(p, o->op, k->name, k->run, in, in[1] == PPQ_NO_VALUE ? 1 : 2, &out, 1);
     s->state = k->state;
-    s->scratch = k->scratch;
+    s->thread_scratch = k->thread_scratch;
     s->packed[0] = k->packed;
     k->packed = (ppq_tensor){ 0 };
     const ppq_shape *y = &p->shape[o->chain.out->id];
@@ -77,7 +77,7 @@ static ppq_status add_step(ppq_operands *o, const ppq_conv_shape *shape, own *k)
 
 // ---- directly -------------------------------------------------------------------------------
 
-static void run_units(const ppq_rows *x, int64_t begin, int64_t end)
+static void direct_units(const ppq_rows *x, int64_t begin, int64_t end)
 {
     ppq_direct_conv_run(x->state, (const float *) (const void *) x->src, (float *) (void *) x->dst,
                         begin, end);
@@ -85,7 +85,7 @@ static void run_units(const ppq_rows *x, int64_t begin, int64_t end)
 
 static ppq_status run_direct(const ppq_step *s, ppq_call *c)
 {
-    return ppq_call_rows(c, s, ppq_direct_conv_units(s->state), run_units);
+    return ppq_call_rows(c, s, ppq_direct_conv_units(s->state), direct_units);
 }
 
 // oneDNN's AVX2 kernel walks the input channels in blocks, and an image that does not fit the
@@ -114,30 +114,15 @@ static ppq_status make_direct(const ppq_operands *o, const ppq_float_conv *c, ow
 
 // ---- by Winograd's algorithm ----------------------------------------------------------------
 
-typedef struct winograd_job {
-    const ppq_winograd *k;
-    const float *src;
-    float *dst;
-    unsigned char *scratch; // of one thread after the other
-    int64_t n_threads;
-} winograd_job;
-
-// Thread by thread, as each needs scratch memory.
-static void run_threads(void *user, int64_t begin, int64_t end)
+static void winograd_units(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const winograd_job *j = user;
-    const int64_t n = ppq_winograd_units(j->k);
-    for (int64_t t = begin; t < end; t++)
-        ppq_winograd_run(j->k, j->src, j->dst, t * n / j->n_threads, (t + 1) * n / j->n_threads,
-                         j->scratch + (size_t) t * ppq_winograd_scratch(j->k));
+    ppq_winograd_run(x->state, (const float *) (const void *) x->src, (float *) (void *) x->dst,
+                     begin, end, x->scratch);
 }
 
 static ppq_status run_winograd(const ppq_step *s, ppq_call *c)
 {
-    winograd_job j = { s->state, ppq_call_data(c, s->in[0]), ppq_call_data(c, s->out[0]),
-                       ppq_call_scratch(c), ppq_call_threads(c) };
-    ppq_call_split(c, j.n_threads, run_threads, &j);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, ppq_winograd_units(s->state), winograd_units);
 }
 
 // Transforms and transformed weights need enough channels and tiles to be worth it.
@@ -151,14 +136,13 @@ static bool winograd_pays(const ppq_float_conv *c)
 
 static ppq_status make_winograd(const ppq_operands *o, const ppq_float_conv *c, own *out)
 {
-    const int n_threads = o->p->o.n_threads;
     ppq_winograd *k = ppq_new(o->p->arena, ppq_winograd);
-    ppq_winograd_init(k, c, ppq_plan_isa(o->p), n_threads);
+    ppq_winograd_init(k, c, ppq_plan_isa(o->p), o->p->o.n_threads);
     const ppq_shape floats = ppq_shape_1d(ppq_winograd_floats(k));
     *out = (own){ .name = "conv winograd",
                   .run = run_winograd,
                   .state = k,
-                  .scratch = (size_t) n_threads * ppq_winograd_scratch(k) };
+                  .thread_scratch = ppq_winograd_scratch(k) };
     PPQ_TRY(ppq_tensor_alloc(&out->packed, PPQ_DT_F32, &floats));
     const float *w = ppq_f32(ppq_operands_weights(o));
     return ppq_winograd_pack(k, w, o->bias, ppq_f32(&out->packed)) ? PPQ_OK : PPQ_ERR_UNSUPPORTED;

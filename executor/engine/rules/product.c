@@ -99,29 +99,19 @@ typedef struct state {
     bool quantized;
     int64_t batch, rows;
     int64_t *a, *b; // [batch] where each matrix begins
-    size_t scratch; // bytes of one thread
 } state;
 
-typedef struct job {
-    const state *s;
-    const unsigned char *a, *b;
-    unsigned char *dst, *scratch;
-    int64_t piece; // rows of a thread
-} job;
-
-static void some_rows(void *user, int64_t begin, int64_t end)
+static void run_rows(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const job *j = user;
-    const state *s = j->s;
-    void *scratch = j->scratch + (size_t) (begin / j->piece) * s->scratch;
+    const state *s = x->state;
     const size_t size = s->quantized ? 1 : sizeof(float);
     while (begin < end) {
         const int64_t i = begin / s->rows, first = begin % s->rows;
         const int64_t n = PPQ_MIN(end - begin, s->rows - first);
-        ppq_q8_mat_mul_pack(s->isa, &s->m, j->b + s->b[i], scratch);
-        ppq_q8_mat_mul_rows(s->isa, &s->m, j->a + s->a[i] + first * s->m.k, n,
-                            s->quantized ? &s->to : NULL, scratch,
-                            j->dst + (size_t) (begin * s->m.n) * size);
+        ppq_q8_mat_mul_pack(s->isa, &s->m, x->src_1 + s->b[i], x->scratch);
+        ppq_q8_mat_mul_rows(s->isa, &s->m, x->src + s->a[i] + first * s->m.k, n,
+                            s->quantized ? &s->to : NULL, x->scratch,
+                            x->dst + (size_t) (begin * s->m.n) * size);
         begin += n;
     }
 }
@@ -129,16 +119,7 @@ static void some_rows(void *user, int64_t begin, int64_t end)
 static ppq_status run(const ppq_step *step, ppq_call *c)
 {
     const state *s = step->state;
-    const int64_t n = s->batch * s->rows, threads = ppq_call_threads(c);
-    unsigned char *scratch = ppq_call_scratch(c);
-    job j = { s,
-              ppq_call_data(c, step->in[0]),
-              ppq_call_data(c, step->in[1]),
-              ppq_call_data(c, step->out[0]),
-              scratch + step->scratch_at,
-              (n + threads - 1) / threads };
-    ppq_call_split(c, n, some_rows, &j);
-    return PPQ_OK;
+    return ppq_call_rows(c, step, s->batch * s->rows, run_rows);
 }
 
 // Where the matrices of an operand begin, repeated as its shape is broadcast to that of the result.
@@ -176,11 +157,10 @@ static ppq_status lower_own(ppq_plan *p, const ppq_op *op, const product *m)
     s->batch = ppq_shape_numel(y) / (s->rows * s->m.n);
     s->a = matrices(p, a, y, s->batch);
     s->b = matrices(p, b, y, s->batch);
-    s->scratch = ppq_q8_mat_mul_scratch(&s->m);
     const int32_t out = new_result(p, op, m);
     ppq_step *step = ppq_plan_add_step(p, op, "product", run, x, 2, &out, 1);
     step->state = s;
-    step->scratch = s->scratch * (size_t) p->o.n_threads;
+    step->thread_scratch = ppq_q8_mat_mul_scratch(&s->m);
     finish(p, op, m, step);
     return PPQ_OK;
 }

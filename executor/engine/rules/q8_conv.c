@@ -5,34 +5,14 @@
 // Convolutions and matrix products whose sums would saturate in oneDNN's on this CPU, by our own
 // kernel.
 
-typedef struct state {
-    ppq_q8_conv kernel;
-    size_t scratch; // bytes of one thread
-} state;
-
-typedef struct job {
-    const state *s;
-    const uint8_t *src;
-    unsigned char *dst, *scratch;
-    int64_t piece; // units of a thread
-} job;
-
-static void some_units(void *user, int64_t begin, int64_t end)
+static void run_units(const ppq_rows *x, int64_t begin, int64_t end)
 {
-    const job *j = user;
-    ppq_q8_conv_run(&j->s->kernel, j->src, j->dst,
-                    j->scratch + (size_t) (begin / j->piece) * j->s->scratch, begin, end);
+    ppq_q8_conv_run(x->state, x->src, x->dst, x->scratch, begin, end);
 }
 
-static ppq_status run(const ppq_step *step, ppq_call *c)
+static ppq_status run(const ppq_step *s, ppq_call *c)
 {
-    const state *s = step->state;
-    const int64_t n = ppq_q8_conv_units(&s->kernel), threads = ppq_call_threads(c);
-    unsigned char *scratch = ppq_call_scratch(c);
-    job j = { s, ppq_call_data(c, step->in[0]), ppq_call_data(c, step->out[0]),
-              scratch + step->scratch_at, (n + threads - 1) / threads };
-    ppq_call_split(c, n, some_units, &j);
-    return PPQ_OK;
+    return ppq_call_rows(c, s, ppq_q8_conv_units(s->state), run_units);
 }
 
 // ---- what follows ---------------------------------------------------------------------------
@@ -117,7 +97,7 @@ static ppq_status pack(const ppq_operands *o, ppq_q8_conv *k, ppq_tensor *out)
     return PPQ_OK;
 }
 
-static ppq_status add_step(ppq_operands *o, const char *name, state *s, ppq_layout layout,
+static ppq_status add_step(ppq_operands *o, const char *name, ppq_q8_conv *k, ppq_layout layout,
                            double macs)
 {
     ppq_plan *p = o->p;
@@ -126,14 +106,13 @@ static ppq_status add_step(ppq_operands *o, const char *name, state *s, ppq_layo
     if (!o->has_source)
         PPQ_TRY(ppq_plan_read(p, ppq_operands_src(o), want, true, &in[0]));
     PPQ_TRY(ppq_chain_output(p, o->op, &o->chain, layout, &in[1], &out));
-    ppq_step *step =
+    ppq_step *s =
         ppq_plan_add_step(p, o->op, name, run, in, in[1] == PPQ_NO_VALUE ? 1 : 2, &out, 1);
-    s->scratch = ppq_q8_conv_scratch(&s->kernel);
-    step->state = s;
-    step->scratch = s->scratch * (size_t) p->o.n_threads;
-    step->int8 = true;
-    step->macs = macs;
-    PPQ_TRY(pack(o, &s->kernel, &step->packed[0]));
+    s->state = k;
+    s->thread_scratch = ppq_q8_conv_scratch(k);
+    s->int8 = true;
+    s->macs = macs;
+    PPQ_TRY(pack(o, k, &s->packed[0]));
     p->info.n_exact++;
     ppq_chain_done(p, o->op, &o->chain);
     return PPQ_OK;
@@ -143,7 +122,7 @@ static ppq_status emit(ppq_operands *o, const char *name, ppq_q8_conv_desc *d,
                        const ppq_tensor *weights, ppq_layout layout, double macs)
 {
     const ppq_dnnl_quant q = ppq_operands_quant(o);
-    state *s = ppq_new(o->p->arena, state);
+    ppq_q8_conv *k = ppq_new(o->p->arena, ppq_q8_conv);
     d->weights = ppq_tensor_data(weights);
     d->src_zero = q.src_zero;
     d->dst_scale = q.dst_scale;
@@ -153,9 +132,9 @@ static ppq_status emit(ppq_operands *o, const char *name, ppq_q8_conv_desc *d,
     for (int i = 0; i < d->n_end; i++)
         if (!end(&o->chain.post[i], &d->end[i]))
             return PPQ_ERR_UNSUPPORTED;
-    if (o->has_target || !ppq_q8_conv_init(&s->kernel, d, ppq_plan_isa(o->p)))
+    if (o->has_target || !ppq_q8_conv_init(k, d, ppq_plan_isa(o->p)))
         return PPQ_ERR_UNSUPPORTED;
-    return add_step(o, name, s, layout, macs);
+    return add_step(o, name, k, layout, macs);
 }
 
 // Two dimensions of a window: one becomes an image of height 1.

@@ -70,7 +70,7 @@ static ppq_status run(const ppq_step *step, ppq_call *c)
         .y = data(c, step->out[OUT_Y]),
         .last_h = data(c, step->out[OUT_H]),
         .last_c = data(c, step->out[OUT_C]),
-        .memory = ppq_call_scratch(c),
+        .memory = ppq_call_scratch(c, step),
     };
     const int32_t lengths = step->in[IN_LENGTHS];
     ppq_kernel_ctx k = { .op = step->op, .diag = ppq_call_diag(c) };
