@@ -17,6 +17,7 @@
 #include "executor/engine/kernels/requantize.h"
 #include "executor/engine/kernels/transpose.h"
 #include "executor/engine/kernels/winograd.h"
+#include "tests/unit/kernel_windows.h"
 
 enum { ROUNDS = 31 };
 
@@ -151,6 +152,31 @@ static ppq_dnnl_md md4(ppq_dtype dt, ppq_layout layout, int64_t n, int64_t c, in
     return ppq_dnnl_md_of(dt, &s, layout);
 }
 
+// Of one image.
+static ppq_dnnl_md src_md(ppq_dtype dt, int64_t channels, const ppq_window_2d *w)
+{
+    return md4(dt, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, w->src_size[0], w->src_size[1]);
+}
+
+static ppq_dnnl_md dst_md(ppq_dtype dt, int64_t channels, const ppq_window_2d *w)
+{
+    return md4(dt, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, w->dst_size[0], w->dst_size[1]);
+}
+
+static ppq_dnnl_window dnnl_window(const ppq_window_2d *w)
+{
+    ppq_dnnl_window to = { .n = 2 };
+    for (int d = 0; d < 2; d++) {
+        to.kernel[d] = w->kernel[d];
+        to.stride[d] = w->stride[d];
+        to.dilation[d] = w->dilation[d];
+        to.pad_lo[d] = w->pad_lo[d];
+        to.pad_hi[d] = (w->dst_size[d] - 1) * w->stride[d] + ppq_window_2d_extent(w, d) -
+                       w->src_size[d] - w->pad_lo[d];
+    }
+    return to;
+}
+
 // ---- float convolutions ---------------------------------------------------------------------
 
 typedef struct direct {
@@ -194,24 +220,17 @@ static void bench_winograd(ppq_isa isa, const direct *d, const float *weights, t
 static theirs direct_theirs(const direct *w)
 {
     const ppq_float_conv *c = &w->k.desc;
-    const ppq_shape weights = { .rank = 4, .dim = { c->out, c->in, c->kernel[0], c->kernel[1] } };
+    const ppq_shape weights = { .rank = 4,
+                                .dim = { c->out, c->in, c->win.kernel[0], c->win.kernel[1] } };
     const ppq_shape channels = ppq_shape_1d(c->out);
     const ppq_dnnl_md dense = ppq_dnnl_md_of(PPQ_DT_F32, &weights, PPQ_LAYOUT_PLAIN);
     const ppq_dnnl_operands m = {
-        .src = md4(PPQ_DT_F32, PPQ_LAYOUT_CHANNELS_LAST, 1, c->in, c->src_size[0], c->src_size[1]),
+        .src = src_md(PPQ_DT_F32, c->in, &c->win),
         .weights = ppq_dnnl_md_any(&dense),
         .bias = ppq_dnnl_md_of(PPQ_DT_F32, &channels, PPQ_LAYOUT_PLAIN),
-        .dst = md4(PPQ_DT_F32, PPQ_LAYOUT_CHANNELS_LAST, 1, c->out, c->dst_size[0], c->dst_size[1]),
+        .dst = dst_md(PPQ_DT_F32, c->out, &c->win),
     };
-    ppq_dnnl_window window = { .n = 2 };
-    for (int i = 0; i < 2; i++) {
-        window.kernel[i] = c->kernel[i];
-        window.stride[i] = c->stride[i];
-        window.dilation[i] = 1;
-        window.pad_lo[i] = c->pad_lo[i];
-        window.pad_hi[i] =
-            (c->dst_size[i] - 1) * c->stride[i] + c->kernel[i] - c->src_size[i] - c->pad_lo[i];
-    }
+    const ppq_dnnl_window window = dnnl_window(&c->win);
     ppq_dnnl_op *op;
     require(ppq_dnnl_conv(&m, &window, false, false, NULL, &op) == PPQ_OK, "convolution");
     theirs t = theirs_new(op);
@@ -225,26 +244,21 @@ static theirs direct_theirs(const direct *w)
 
 static void bench_direct(ppq_isa isa, int size, int stride, int64_t in, int64_t out, int64_t side)
 {
-    const int64_t to = (side - 1) / stride + 1;
     const ppq_float_conv c = { .batch = 1,
                                .groups = 1,
                                .in = in,
                                .out = out,
-                               .src_size = { side, side },
-                               .dst_size = { to, to },
-                               .kernel = { size, size },
-                               .stride = { stride, stride },
-                               .dilation = { 1, 1 },
-                               .pad_lo = { size / 2, size / 2 } };
+                               .win = square_window(side, side, size, stride, size / 2) };
+    const int64_t pixels = ppq_window_2d_dst_pixels(&c.win);
     direct w = { .src = floats_new((size_t) (in * side * side)),
-                 .dst = floats_new((size_t) (out * to * to)) };
+                 .dst = floats_new((size_t) (out * pixels)) };
     float *weights = floats_new((size_t) (out * in * size * size));
     ppq_direct_conv_init(&w.k, &c, isa);
     float *memory = floats_new((size_t) ppq_direct_conv_floats(&w.k));
     require(ppq_direct_conv_pack(&w.k, weights, NULL, memory), "weights");
     theirs t = direct_theirs(&w);
     char name[64];
-    const double macs = (double) (in * out * size * size) * (double) (to * to);
+    const double macs = (double) (in * out * size * size) * (double) pixels;
     snprintf(name, sizeof(name), "float %dx%d/%d %lld to %lld @ %lld", size, size, stride,
              (long long) in, (long long) out, (long long) side);
     compare_rates(name, direct_run, &w, &t, macs);
@@ -285,33 +299,23 @@ typedef struct depthwise {
 static void depthwise_run(void *user)
 {
     const depthwise *w = user;
-    ppq_depthwise_run(w->k, w->src, w->dst, 0, w->desc.dst_size[0]);
+    ppq_depthwise_run(w->k, w->src, w->dst, 0, w->desc.win.dst_size[0]);
 }
 
 static theirs depthwise_theirs(const depthwise *w)
 {
     const ppq_depthwise_desc *c = &w->desc;
     const ppq_shape weights = { .rank = 5,
-                                .dim = { c->channels, 1, 1, c->kernel[0], c->kernel[1] } };
+                                .dim = { c->channels, 1, 1, c->win.kernel[0], c->win.kernel[1] } };
     const ppq_shape channels = ppq_shape_1d(c->channels);
     const ppq_dnnl_md plain = ppq_dnnl_md_of(PPQ_DT_I8, &weights, PPQ_LAYOUT_PLAIN);
     const ppq_dnnl_operands m = {
-        .src = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, c->channels, c->src_size[0],
-                   c->src_size[1]),
+        .src = src_md(PPQ_DT_U8, c->channels, &c->win),
         .weights = ppq_dnnl_md_any(&plain),
         .bias = ppq_dnnl_md_of(PPQ_DT_F32, &channels, PPQ_LAYOUT_PLAIN),
-        .dst = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, c->channels, c->dst_size[0],
-                   c->dst_size[1]),
+        .dst = dst_md(PPQ_DT_U8, c->channels, &c->win),
     };
-    ppq_dnnl_window window = { .n = 2 };
-    for (int i = 0; i < 2; i++) {
-        window.kernel[i] = c->kernel[i];
-        window.stride[i] = c->stride[i];
-        window.dilation[i] = 1;
-        window.pad_lo[i] = c->pad_lo[i];
-        window.pad_hi[i] =
-            (c->dst_size[i] - 1) * c->stride[i] + c->kernel[i] - c->src_size[i] - c->pad_lo[i];
-    }
+    const ppq_dnnl_window window = dnnl_window(&c->win);
     const ppq_dnnl_quant q = { c->src.scale, c->dst.scale, 0, 0, c->wei_scale, c->n_wei_scale };
     const ppq_dnnl_attr attr = { .quant = &q };
     ppq_dnnl_op *op;
@@ -328,15 +332,10 @@ static theirs depthwise_theirs(const depthwise *w)
 static void bench_depthwise(ppq_isa isa, int size, int stride, int64_t channels, int64_t side,
                             totals *sum)
 {
-    const int64_t out = (side - 1) / stride + 1;
+    const ppq_window_2d win = square_window(side, side, size, stride, size / 2);
     depthwise w = { .desc = {
                         .channels = channels,
-                        .src_size = { side, side },
-                        .dst_size = { out, out },
-                        .kernel = { size, size },
-                        .stride = { stride, stride },
-                        .dilation = { 1, 1 },
-                        .pad_lo = { size / 2, size / 2 },
+                        .win = win,
                         .src = ppq_q8_u8(0.02f, 0),
                         .dst = ppq_q8_u8(0.06f, 0),
                         .weights = bytes_new((size_t) (channels * size * size)),
@@ -345,13 +344,13 @@ static void bench_depthwise(ppq_isa isa, int size, int stride, int64_t channels,
                         .bias = floats_new((size_t) channels),
                     } };
     w.src = bytes_new((size_t) (channels * side * side));
-    w.dst = bytes_new((size_t) (channels * out * out));
+    w.dst = bytes_new((size_t) (channels * ppq_window_2d_dst_pixels(&win)));
     ppq_diag *d = ppq_diag_create(NULL, NULL);
     require(ppq_depthwise_prepare(&w.desc, isa, &w.k, d) == PPQ_OK, "prepare");
     theirs t = depthwise_theirs(&w);
     char name[64];
     snprintf(name, sizeof(name), "depthwise %dx%d/%d %4lld @ %3lld", size, size, stride,
-             (long long) channels, (long long) out);
+             (long long) channels, (long long) win.dst_size[0]);
     compare(name, depthwise_run, &w, t.op ? &t : NULL, sum);
     if (t.op)
         theirs_end(&t);
@@ -511,13 +510,13 @@ static void per_channel_run(void *user)
 static void average_run(void *user)
 {
     bytes *s = user;
-    ppq_q8_pool_average(s->isa, &s->pool, s->a, s->dst, 0, s->pool.dst_size[0]);
+    ppq_q8_pool_average(s->isa, &s->pool, s->a, s->dst, 0, s->pool.win.dst_size[0]);
 }
 
 static void max_run(void *user)
 {
     bytes *s = user;
-    ppq_q8_pool_max(s->isa, &s->pool, s->a, s->dst, 0, s->pool.dst_size[0]);
+    ppq_q8_pool_max(s->isa, &s->pool, s->a, s->dst, 0, s->pool.win.dst_size[0]);
 }
 
 static void to_planes_run(void *user)
@@ -602,26 +601,14 @@ static void bench_binary(bytes s, ppq_q8_alg alg, const char *name, bool per_cha
 static void bench_pool(bytes s, bool max, int64_t channels, int64_t side, int64_t size,
                        int64_t stride, int64_t pad)
 {
-    const int64_t out = (side + 2 * pad - size) / stride + 1;
     const ppq_q8 q = ppq_q8_u8(0.02f, 0);
-    s.pool = (ppq_q8_pool){ .channels = channels,
-                            .src_size = { side, side },
-                            .dst_size = { out, out },
-                            .kernel = { size, size },
-                            .stride = { stride, stride },
-                            .dilation = { 1, 1 },
-                            .pad_lo = { pad, pad },
-                            .pad_hi = { pad, pad },
-                            .src = q,
-                            .dst = q };
-    const ppq_dnnl_window w = { .n = 2,
-                                .kernel = { size, size },
-                                .stride = { stride, stride },
-                                .dilation = { 1, 1 },
-                                .pad_lo = { pad, pad },
-                                .pad_hi = { pad, pad } };
-    const ppq_dnnl_md src = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, side, side);
-    const ppq_dnnl_md dst = md4(PPQ_DT_U8, PPQ_LAYOUT_CHANNELS_LAST, 1, channels, out, out);
+    const ppq_window_2d win = square_window(side, side, size, stride, pad);
+    s.pool = (ppq_q8_pool){
+        .channels = channels, .win = win, .pad_hi = { pad, pad }, .src = q, .dst = q
+    };
+    const ppq_dnnl_window w = dnnl_window(&win);
+    const ppq_dnnl_md src = src_md(PPQ_DT_U8, channels, &win);
+    const ppq_dnnl_md dst = dst_md(PPQ_DT_U8, channels, &win);
     ppq_dnnl_op *op;
     require(ppq_dnnl_pool(max ? PPQ_DNNL_POOL_MAX : PPQ_DNNL_POOL_AVG, &src, &dst, &w, &op) ==
                 PPQ_OK,
@@ -630,7 +617,7 @@ static void bench_pool(bytes s, bool max, int64_t channels, int64_t side, int64_
     char name[64];
     snprintf(name, sizeof(name), "%s pool %lldx%lld/%lld %lld @ %lld", max ? "max" : "average",
              (long long) size, (long long) size, (long long) stride, (long long) channels,
-             (long long) out);
+             (long long) win.dst_size[0]);
     compare(name, max ? max_run : average_run, &s, &t, NULL);
     theirs_end(&t);
 }

@@ -1,13 +1,14 @@
 #ifndef PPQ_TESTS_UNIT_KERNEL_FIXTURE_H
 #define PPQ_TESTS_UNIT_KERNEL_FIXTURE_H
 
-// What tests of the engine's kernels share: buffers with guards, random bytes and formats, and the
-// meaning of a byte by way of core/quantfn.
+// What tests of the engine's kernels share: buffers with guards, random bytes, windows and formats,
+// and the meaning of a byte by way of core/quantfn.
 
 #include "core/quantfn.h"
 #include "executor/engine/kernels/cpu.h"
 #include "executor/engine/kernels/q8.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/kernel_windows.h"
 
 // For every level that this machine has, starting with plain C.
 #define FOR_EACH_ISA(isa) \
@@ -67,13 +68,39 @@ HELPER int random_int(ppq_rng *r, int lo, int hi) // inclusive
     return lo + (int) (ppq_rng_u64(r) % (uint64_t) (hi - lo + 1));
 }
 
-// Results of a window along one dimension: as much padding behind as in front, or a little less.
-HELPER int64_t random_results(ppq_rng *r, int64_t size, int64_t kernel, int64_t stride,
-                              int64_t dilation, int64_t pad)
+// ---- windows --------------------------------------------------------------------------------
+
+// Sizes the result: as much padding behind as in front, or a little less; never empty.
+HELPER void random_results(ppq_rng *r, ppq_window_2d *w)
 {
-    const int64_t room = size + 2 * pad - (kernel - 1) * dilation - 1;
-    const int64_t n = room < 0 ? 1 : room / stride + random_int(r, 0, 1);
-    return PPQ_MAX(n, 1);
+    for (int d = 0; d < 2; d++) {
+        const int64_t most = count_results(w, d, w->pad_lo[d]);
+        const int64_t n = most ? most - 1 + random_int(r, 0, 1) : 1;
+        w->dst_size[d] = PPQ_MAX(n, 1);
+    }
+}
+
+HELPER ppq_window_2d random_window(ppq_rng *r, int kernel_most, int stride_most)
+{
+    ppq_window_2d w;
+    for (int d = 0; d < 2; d++) {
+        w.src_size[d] = random_int(r, 1, 12);
+        w.kernel[d] = random_int(r, 1, kernel_most);
+        w.stride[d] = random_int(r, 1, stride_most);
+        w.dilation[d] = random_int(r, 1, 3);
+        w.pad_lo[d] = random_int(r, 0, 8);
+    }
+    random_results(r, &w);
+    return w;
+}
+
+// The pixel of an image that the window of result (y, x) has at (i, j), or -1 outside of it.
+HELPER int64_t window_pixel(const ppq_window_2d *w, int64_t y, int64_t x, int64_t i, int64_t j)
+{
+    const int64_t sy = y * w->stride[0] - w->pad_lo[0] + i * w->dilation[0];
+    const int64_t sx = x * w->stride[1] - w->pad_lo[1] + j * w->dilation[1];
+    const bool inside = sy >= 0 && sy < w->src_size[0] && sx >= 0 && sx < w->src_size[1];
+    return inside ? sy * w->src_size[1] + sx : -1;
 }
 
 // ---- formats --------------------------------------------------------------------------------

@@ -27,19 +27,18 @@ typedef struct operands {
 static float sum_naive(const ppq_float_conv *c, const operands *o, const float *image,
                        int64_t group, int64_t y, int64_t x, int64_t channel)
 {
+    const ppq_window_2d *w = &c->win;
     float sum = o->bias ? o->bias[channel] : 0;
-    for (int64_t i = 0; i < c->kernel[0]; i++)
-        for (int64_t j = 0; j < c->kernel[1]; j++) {
-            const int64_t sy = y * c->stride[0] - c->pad_lo[0] + i * c->dilation[0];
-            const int64_t sx = x * c->stride[1] - c->pad_lo[1] + j * c->dilation[1];
-            if (sy < 0 || sy >= c->src_size[0] || sx < 0 || sx >= c->src_size[1])
+    for (int64_t i = 0; i < w->kernel[0]; i++)
+        for (int64_t j = 0; j < w->kernel[1]; j++) {
+            const int64_t pixel = window_pixel(w, y, x, i, j);
+            if (pixel < 0)
                 continue;
-            const float *src =
-                image + (sy * c->src_size[1] + sx) * c->in * c->groups + group * c->in;
+            const float *src = image + pixel * c->in * c->groups + group * c->in;
             for (int64_t k = 0; k < c->in; k++)
                 sum = fmaf(
                     src[k],
-                    o->weights[((channel * c->in + k) * c->kernel[0] + i) * c->kernel[1] + j], sum);
+                    o->weights[((channel * c->in + k) * w->kernel[0] + i) * w->kernel[1] + j], sum);
         }
     return sum;
 }
@@ -60,17 +59,18 @@ static float end_naive(const ppq_float_conv *c, float x, float before)
 
 static int64_t src_floats(const ppq_float_conv *c)
 {
-    return c->batch * c->src_size[0] * c->src_size[1] * c->in * c->groups;
+    return c->batch * ppq_window_2d_src_pixels(&c->win) * c->in * c->groups;
 }
 
 static int64_t dst_floats(const ppq_float_conv *c)
 {
-    return c->batch * c->dst_size[0] * c->dst_size[1] * c->out * c->groups;
+    return c->batch * ppq_window_2d_dst_pixels(&c->win) * c->out * c->groups;
 }
 
 static void naive(const ppq_float_conv *c, const operands *o, float *dst)
 {
-    const int64_t channels = c->out * c->groups, width = c->dst_size[1], height = c->dst_size[0];
+    const int64_t channels = c->out * c->groups;
+    const int64_t width = c->win.dst_size[1], height = c->win.dst_size[0];
     for (int64_t i = 0; i < dst_floats(c); i++) {
         const int64_t channel = i % channels, x = i / channels % width;
         const int64_t y = i / channels / width % height, n = i / channels / width / height;
@@ -114,7 +114,7 @@ static operands operands_new(const ppq_float_conv *c, ppq_rng *r)
 {
     const int64_t channels = c->out * c->groups;
     operands o = { .src = random_floats(r, src_floats(c)),
-                   .weights = random_floats(r, channels * c->in * c->kernel[0] * c->kernel[1]),
+                   .weights = random_floats(r, channels * c->in * ppq_window_2d_taps(&c->win)),
                    .before = random_floats(r, dst_floats(c)) };
     if (random_int(r, 0, 3))
         o.bias = random_floats(r, channels);
@@ -153,13 +153,6 @@ static void random_ends(ppq_float_conv *c, ppq_rng *r)
     }
 }
 
-static void fit(ppq_float_conv *c, ppq_rng *r)
-{
-    for (int i = 0; i < 2; i++)
-        c->dst_size[i] = random_results(r, c->src_size[i], c->kernel[i], c->stride[i],
-                                        c->dilation[i], c->pad_lo[i]);
-}
-
 START_TEST(common_windows_are_exact)
 {
     static const int channels[] = { 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 48, 65, 130 };
@@ -169,13 +162,10 @@ START_TEST(common_windows_are_exact)
         ppq_float_conv c = { .batch = random_int(&r, 1, 3),
                              .groups = 1,
                              .in = random_int(&r, 1, 40),
-                             .out = channels[_i],
-                             .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 23) },
-                             .kernel = { 3, 3 },
-                             .stride = { stride, stride },
-                             .dilation = { 1, 1 },
-                             .pad_lo = { pad, pad } };
-        fit(&c, &r);
+                             .out = channels[_i] };
+        const int height = random_int(&r, 1, 9), width = random_int(&r, 1, 23);
+        c.win = square_window(height, width, 3, stride, pad);
+        random_results(&r, &c.win);
         random_ends(&c, &r);
         check(&c, &r);
     }
@@ -190,14 +180,7 @@ START_TEST(any_window_is_exact)
                              .groups = random_int(&r, 1, 3),
                              .in = random_int(&r, 1, 20),
                              .out = random_int(&r, 1, 40) };
-        for (int i = 0; i < 2; i++) {
-            c.src_size[i] = random_int(&r, 1, 12);
-            c.kernel[i] = random_int(&r, 1, 6);
-            c.stride[i] = random_int(&r, 1, 3);
-            c.dilation[i] = random_int(&r, 1, 3);
-            c.pad_lo[i] = random_int(&r, 0, 8);
-        }
-        fit(&c, &r);
+        c.win = random_window(&r, 6, 3);
         random_ends(&c, &r);
         check(&c, &r);
     }
@@ -213,12 +196,7 @@ START_TEST(several_panels_and_chunks_are_exact)
                              .groups = 1,
                              .in = deep ? 300 : 64,
                              .out = deep ? 70 : 40,
-                             .src_size = { 20, deep ? 20 : 90 },
-                             .dst_size = { 20, deep ? 20 : 90 },
-                             .kernel = { 3, 3 },
-                             .stride = { 1, 1 },
-                             .dilation = { 1, 1 },
-                             .pad_lo = { 1, 1 } };
+                             .win = square_window(20, deep ? 20 : 90, 3, 1, 1) };
         check(&c, &r);
     }
 }
@@ -230,11 +208,7 @@ START_TEST(nan_goes_through)
                          .groups = 1,
                          .in = 1,
                          .out = 20,
-                         .src_size = { 1, 1 },
-                         .dst_size = { 1, 1 },
-                         .kernel = { 1, 1 },
-                         .stride = { 1, 1 },
-                         .dilation = { 1, 1 },
+                         .win = square_window(1, 1, 1, 1, 0),
                          .end = { { PPQ_CONV_END_RELU, 0, 0 },
                                   { PPQ_CONV_END_RELU, 0.5f, 0 },
                                   { PPQ_CONV_END_CLIP, 0, 1 } },
@@ -316,14 +290,12 @@ START_TEST(winograd_is_close)
                              .groups = 1,
                              .in = random_int(&r, 1, 40),
                              .out = random_int(&r, 1, 70),
-                             .kernel = { 3, 3 },
-                             .stride = { 1, 1 },
-                             .dilation = { 1, 1 } };
+                             .win = square_window(1, 1, 3, 1, 0) };
         for (int i = 0; i < 2; i++) {
-            c.src_size[i] = random_int(&r, 1, 14);
-            c.pad_lo[i] = random_int(&r, 0, 3);
+            c.win.src_size[i] = random_int(&r, 1, 14);
+            c.win.pad_lo[i] = random_int(&r, 0, 3);
         }
-        fit(&c, &r);
+        random_results(&r, &c.win);
         random_ends(&c, &r);
         ck_assert(ppq_winograd_can(&c));
         check_winograd(&c, &r);
@@ -334,30 +306,21 @@ END_TEST
 START_TEST(winograd_takes_several_panels)
 {
     ppq_rng r = ppq_rng_seed(44, 0);
-    const ppq_float_conv c = { .batch = 1,
-                               .groups = 1,
-                               .in = 17,
-                               .out = 9,
-                               .src_size = { 50, 150 },
-                               .dst_size = { 50, 150 },
-                               .kernel = { 3, 3 },
-                               .stride = { 1, 1 },
-                               .dilation = { 1, 1 },
-                               .pad_lo = { 1, 1 } };
+    const ppq_float_conv c = {
+        .batch = 1, .groups = 1, .in = 17, .out = 9, .win = square_window(50, 150, 3, 1, 1)
+    };
     check_winograd(&c, &r);
 }
 END_TEST
 
 START_TEST(winograd_knows_its_limits)
 {
-    const ppq_float_conv c = {
-        .groups = 1, .kernel = { 3, 3 }, .stride = { 1, 1 }, .dilation = { 1, 1 }
-    };
+    const ppq_float_conv c = { .groups = 1, .win = square_window(8, 8, 3, 1, 1) };
     ppq_float_conv strided = c, grouped = c, dilated = c, wide = c;
-    strided.stride[1] = 2;
+    strided.win.stride[1] = 2;
     grouped.groups = 2;
-    dilated.dilation[0] = 2;
-    wide.kernel[1] = 5;
+    dilated.win.dilation[0] = 2;
+    wide.win.kernel[1] = 5;
     ck_assert(ppq_winograd_can(&c) && !ppq_winograd_can(&strided) && !ppq_winograd_can(&grouped) &&
               !ppq_winograd_can(&dilated) && !ppq_winograd_can(&wide));
 }

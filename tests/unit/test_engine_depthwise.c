@@ -9,15 +9,15 @@ static int32_t sum_naive(const ppq_depthwise_desc *c, const uint8_t *image, int6
                          int64_t channel)
 {
     int32_t sum = 0;
-    for (int64_t i = 0; i < c->kernel[0]; i++)
-        for (int64_t j = 0; j < c->kernel[1]; j++) {
-            const int64_t sy = y * c->stride[0] - c->pad_lo[0] + i * c->dilation[0];
-            const int64_t sx = x * c->stride[1] - c->pad_lo[1] + j * c->dilation[1];
-            if (sy < 0 || sy >= c->src_size[0] || sx < 0 || sx >= c->src_size[1])
+    for (int64_t i = 0; i < c->win.kernel[0]; i++)
+        for (int64_t j = 0; j < c->win.kernel[1]; j++) {
+            const int64_t pixel = window_pixel(&c->win, y, x, i, j);
+            if (pixel < 0)
                 continue;
-            const uint8_t b = image[(sy * c->src_size[1] + sx) * c->channels + channel];
+            const uint8_t b = image[pixel * c->channels + channel];
             const int32_t q = c->src.is_signed ? (int8_t) b : b;
-            sum += (q - c->src.zero) * c->weights[(channel * c->kernel[0] + i) * c->kernel[1] + j];
+            sum += (q - c->src.zero) *
+                   c->weights[(channel * c->win.kernel[0] + i) * c->win.kernel[1] + j];
         }
     return sum;
 }
@@ -44,9 +44,9 @@ static void naive(const ppq_depthwise_desc *c, int64_t batch, const uint8_t *src
 {
     int64_t at = 0;
     for (int64_t n = 0; n < batch; n++) {
-        const uint8_t *image = src + n * c->src_size[0] * c->src_size[1] * c->channels;
-        for (int64_t y = 0; y < c->dst_size[0]; y++)
-            for (int64_t x = 0; x < c->dst_size[1]; x++)
+        const uint8_t *image = src + n * ppq_window_2d_src_pixels(&c->win) * c->channels;
+        for (int64_t y = 0; y < c->win.dst_size[0]; y++)
+            for (int64_t x = 0; x < c->win.dst_size[1]; x++)
                 for (int64_t channel = 0; channel < c->channels; channel++)
                     put_naive(c, sum_naive(c, image, y, x, channel), channel, at++, dst);
     }
@@ -62,7 +62,7 @@ typedef struct weights {
 // Random weights, many of them at the ends of their range.
 static weights weights_new(ppq_depthwise_desc *c, ppq_rng *r)
 {
-    const size_t n = (size_t) (c->channels * c->kernel[0] * c->kernel[1]);
+    const size_t n = (size_t) (c->channels * ppq_window_2d_taps(&c->win));
     weights w = { (int8_t *) random_bytes(r, n), malloc((size_t) c->channels * sizeof(float)),
                   malloc((size_t) c->channels * sizeof(float)) };
     for (size_t i = 0; i < n; i++)
@@ -86,7 +86,7 @@ static void check_level(const ppq_depthwise_desc *c, int64_t batch, const uint8_
     ppq_depthwise *k;
     OK(d, ppq_depthwise_prepare(c, isa, &k, d));
     area y = area_new(bytes);
-    const int64_t rows = batch * c->dst_size[0], part = rows / 3;
+    const int64_t rows = batch * c->win.dst_size[0], part = rows / 3;
     ppq_depthwise_run(k, src, y.bytes, part, rows);
     ppq_depthwise_run(k, src, y.bytes, 0, part);
     area_check(&y, want, "depthwise", isa);
@@ -98,10 +98,10 @@ static void check_level(const ppq_depthwise_desc *c, int64_t batch, const uint8_
 static void check(ppq_depthwise_desc *c, int64_t batch, ppq_rng *r)
 {
     weights w = weights_new(c, r);
-    const int64_t pixels = batch * c->dst_size[0] * c->dst_size[1];
+    const int64_t pixels = batch * ppq_window_2d_dst_pixels(&c->win);
     const size_t bytes = (size_t) (pixels * c->channels) * (c->to_float ? sizeof(float) : 1);
     uint8_t *src =
-        random_bytes(r, (size_t) (batch * c->src_size[0] * c->src_size[1] * c->channels));
+        random_bytes(r, (size_t) (batch * ppq_window_2d_src_pixels(&c->win) * c->channels));
     uint8_t *want = malloc(bytes + 1);
     naive(c, batch, src, want);
     FOR_EACH_ISA(isa)
@@ -122,16 +122,6 @@ static void random_formats(ppq_depthwise_desc *c, ppq_rng *r)
     c->hi = random_int(r, 0, 1) ? 6 : INFINITY;
 }
 
-// The last position that a window may start at, with as much padding behind as in front.
-static void fit(ppq_depthwise_desc *c, ppq_rng *r)
-{
-    for (int i = 0; i < 2; i++) {
-        const int64_t reach = (c->kernel[i] - 1) * c->dilation[i];
-        const int64_t room = c->src_size[i] + 2 * c->pad_lo[i] - reach - 1;
-        c->dst_size[i] = room < 0 ? 1 : room / c->stride[i] + random_int(r, 0, 1);
-    }
-}
-
 START_TEST(common_windows_are_exact)
 {
     static const int channels[] = { 1,  3,  7,  8,  15, 16, 17, 24,  31,  32,
@@ -139,13 +129,12 @@ START_TEST(common_windows_are_exact)
     ppq_rng r = ppq_rng_seed(30, (uint64_t) _i);
     for (int k = 0; k < 40; k++) {
         const int size = random_int(&r, 0, 4) ? 3 : 5, stride = random_int(&r, 1, 2);
+        const int height = random_int(&r, 1, 9), width = random_int(&r, 1, 14);
         ppq_depthwise_desc c = { .channels = channels[_i],
-                                 .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 14) },
-                                 .kernel = { size, size },
-                                 .stride = { stride, stride },
-                                 .dilation = { 1, 1 },
-                                 .pad_lo = { random_int(&r, 0, 2), random_int(&r, 0, 2) } };
-        fit(&c, &r);
+                                 .win = square_window(height, width, size, stride, 0) };
+        for (int i = 0; i < 2; i++)
+            c.win.pad_lo[i] = random_int(&r, 0, 2);
+        random_results(&r, &c.win);
         random_formats(&c, &r);
         check(&c, random_int(&r, 1, 2), &r);
     }
@@ -157,14 +146,7 @@ START_TEST(any_window_is_exact)
     ppq_rng r = ppq_rng_seed(31, (uint64_t) _i);
     for (int k = 0; k < 100; k++) {
         ppq_depthwise_desc c = { .channels = random_int(&r, 1, 150) };
-        for (int i = 0; i < 2; i++) {
-            c.src_size[i] = random_int(&r, 1, 12);
-            c.kernel[i] = random_int(&r, 1, 7);
-            c.stride[i] = random_int(&r, 1, 4);
-            c.dilation[i] = random_int(&r, 1, 3);
-            c.pad_lo[i] = random_int(&r, 0, 8);
-        }
-        fit(&c, &r);
+        c.win = random_window(&r, 7, 4);
         random_formats(&c, &r);
         check(&c, 1, &r);
     }
@@ -176,11 +158,7 @@ START_TEST(sums_do_not_saturate)
 {
     ppq_rng r = ppq_rng_seed(32, 0);
     ppq_depthwise_desc c = { .channels = 64,
-                             .src_size = { 32, 32 },
-                             .dst_size = { 2, 2 },
-                             .kernel = { 31, 31 },
-                             .stride = { 1, 1 },
-                             .dilation = { 1, 1 },
+                             .win = square_window(32, 32, 31, 1, 0),
                              .src = ppq_q8_u8(1, 0),
                              .to_float = true,
                              .lo = -INFINITY,
@@ -204,7 +182,7 @@ END_TEST
 START_TEST(too_large_a_kernel_is_refused)
 {
     ppq_diag *d = ppq_diag_create(NULL, NULL);
-    const ppq_depthwise_desc c = { .channels = 1, .kernel = { 1025, 1 } };
+    const ppq_depthwise_desc c = { .channels = 1, .win.kernel = { 1025, 1 } };
     ppq_depthwise *k = NULL;
     FAILS(d, ppq_depthwise_prepare(&c, PPQ_ISA_PORTABLE, &k, d), PPQ_ERR_UNSUPPORTED, "1025 x 1");
     ck_assert_ptr_null(k);

@@ -410,14 +410,16 @@ static window_facts window_naive(const ppq_q8_pool *k, const uint8_t *image, int
                                  int64_t c)
 {
     window_facts f = { .most = k->src.is_signed ? -128 : 0 };
-    for (int64_t i = 0; i < k->kernel[0]; i++)
-        for (int64_t j = 0; j < k->kernel[1]; j++) {
-            const int64_t sy = y * k->stride[0] - k->pad_lo[0] + i * k->dilation[0];
-            const int64_t sx = x * k->stride[1] - k->pad_lo[1] + j * k->dilation[1];
-            f.n_padded += sy < k->src_size[0] + k->pad_hi[0] && sx < k->src_size[1] + k->pad_hi[1];
-            if (sy < 0 || sy >= k->src_size[0] || sx < 0 || sx >= k->src_size[1])
+    const ppq_window_2d *w = &k->win;
+    for (int64_t i = 0; i < w->kernel[0]; i++)
+        for (int64_t j = 0; j < w->kernel[1]; j++) {
+            const int64_t sy = y * w->stride[0] - w->pad_lo[0] + i * w->dilation[0];
+            const int64_t sx = x * w->stride[1] - w->pad_lo[1] + j * w->dilation[1];
+            f.n_padded += sy < w->src_size[0] + k->pad_hi[0] && sx < w->src_size[1] + k->pad_hi[1];
+            const int64_t pixel = window_pixel(w, y, x, i, j);
+            if (pixel < 0)
                 continue;
-            const uint8_t b = image[(sy * k->src_size[1] + sx) * k->channels + c];
+            const uint8_t b = image[pixel * k->channels + c];
             const int32_t q = k->src.is_signed ? (int8_t) b : b;
             f.n_inside++;
             f.sum += q - k->src.zero;
@@ -437,9 +439,9 @@ static void pool_naive(const ppq_q8_pool *k, int64_t batch, const uint8_t *src, 
 {
     int64_t at = 0;
     for (int64_t n = 0; n < batch; n++) {
-        const uint8_t *image = src + n * k->src_size[0] * k->src_size[1] * k->channels;
-        for (int64_t y = 0; y < k->dst_size[0]; y++)
-            for (int64_t x = 0; x < k->dst_size[1]; x++)
+        const uint8_t *image = src + n * ppq_window_2d_src_pixels(&k->win) * k->channels;
+        for (int64_t y = 0; y < k->win.dst_size[0]; y++)
+            for (int64_t x = 0; x < k->win.dst_size[1]; x++)
                 for (int64_t c = 0; c < k->channels; c++, at++) {
                     const window_facts f = window_naive(k, image, y, x, c);
                     most[at] = (uint8_t) f.most;
@@ -453,13 +455,13 @@ static void pool_naive(const ppq_q8_pool *k, int64_t batch, const uint8_t *src, 
 
 static void check_pool(const ppq_q8_pool *k, int64_t batch, ppq_rng *r)
 {
-    const size_t n = (size_t) (batch * k->dst_size[0] * k->dst_size[1] * k->channels);
+    const size_t n = (size_t) (batch * ppq_window_2d_dst_pixels(&k->win) * k->channels);
     const size_t bytes = n * (k->to_float ? sizeof(float) : 1);
     uint8_t *src =
-        random_bytes(r, (size_t) (batch * k->src_size[0] * k->src_size[1] * k->channels));
+        random_bytes(r, (size_t) (batch * ppq_window_2d_src_pixels(&k->win) * k->channels));
     uint8_t *average = malloc(bytes + 1), *most = malloc(n + 1);
     pool_naive(k, batch, src, average, most);
-    const int64_t rows = batch * k->dst_size[0], part = rows / 3;
+    const int64_t rows = batch * k->win.dst_size[0], part = rows / 3;
     FOR_EACH_ISA(isa)
     {
         area y = area_new(bytes), z = area_new(n);
@@ -487,16 +489,16 @@ START_TEST(pools_are_their_definition)
                           .to_float = random_int(&r, 0, 3) == 0,
                           .include_pad = random_int(&r, 0, 1) };
         const bool global = random_int(&r, 0, 3) == 0;
+        ppq_window_2d *w = &k.win;
         for (int d = 0; d < 2; d++) {
-            k.src_size[d] = random_int(&r, 1, 9);
-            k.kernel[d] = global ? k.src_size[d] : random_int(&r, 1, 4);
-            k.stride[d] = global ? 1 : random_int(&r, 1, 3);
-            k.dilation[d] = global ? 1 : random_int(&r, 1, 2);
-            k.pad_lo[d] = global ? 0 : random_int(&r, 0, 5);
+            w->src_size[d] = random_int(&r, 1, 9);
+            w->kernel[d] = global ? w->src_size[d] : random_int(&r, 1, 4);
+            w->stride[d] = global ? 1 : random_int(&r, 1, 3);
+            w->dilation[d] = global ? 1 : random_int(&r, 1, 2);
+            w->pad_lo[d] = global ? 0 : random_int(&r, 0, 5);
             k.pad_hi[d] = global ? 0 : random_int(&r, 0, 3);
-            const int64_t room =
-                k.src_size[d] + k.pad_lo[d] + k.pad_hi[d] - (k.kernel[d] - 1) * k.dilation[d] - 1;
-            k.dst_size[d] = room < 0 ? 1 : room / k.stride[d] + 1 + (global ? 0 : n % 2);
+            const int64_t fit = count_results(w, d, k.pad_hi[d]);
+            w->dst_size[d] = fit ? fit + (global ? 0 : n % 2) : 1;
         }
         check_pool(&k, random_int(&r, 1, 2), &r);
     }

@@ -34,12 +34,12 @@ static int64_t channels(const ppq_q8_conv_desc *c)
 
 static int64_t src_bytes(const ppq_q8_conv_desc *c)
 {
-    return c->batch * c->src_size[0] * c->src_size[1] * c->in * c->groups;
+    return c->batch * ppq_window_2d_src_pixels(&c->win) * c->in * c->groups;
 }
 
 static int64_t dst_elements(const ppq_q8_conv_desc *c)
 {
-    return c->batch * c->dst_size[0] * c->dst_size[1] * channels(c);
+    return c->batch * ppq_window_2d_dst_pixels(&c->win) * channels(c);
 }
 
 // ---- the definition -------------------------------------------------------------------------
@@ -48,17 +48,15 @@ static int64_t sum_naive(const ppq_q8_conv_desc *c, const operands *o, const uin
                          int64_t y, int64_t x, int64_t channel)
 {
     int64_t sum = 0;
-    for (int64_t i = 0; i < c->kernel[0]; i++)
-        for (int64_t j = 0; j < c->kernel[1]; j++) {
-            const int64_t sy = y * c->stride[0] - c->pad_lo[0] + i * c->dilation[0];
-            const int64_t sx = x * c->stride[1] - c->pad_lo[1] + j * c->dilation[1];
-            if (sy < 0 || sy >= c->src_size[0] || sx < 0 || sx >= c->src_size[1])
+    for (int64_t i = 0; i < c->win.kernel[0]; i++)
+        for (int64_t j = 0; j < c->win.kernel[1]; j++) {
+            const int64_t pixel = window_pixel(&c->win, y, x, i, j);
+            if (pixel < 0)
                 continue;
-            const uint8_t *src =
-                image + (sy * c->src_size[1] + sx) * c->in * c->groups + channel / c->out * c->in;
+            const uint8_t *src = image + pixel * c->in * c->groups + channel / c->out * c->in;
             for (int64_t k = 0; k < c->in; k++)
                 sum += (src[k] - c->src_zero) *
-                       o->weights[channel * c->wei_out + k * c->wei_in + i * c->kernel[1] + j];
+                       o->weights[channel * c->wei_out + k * c->wei_in + i * c->win.kernel[1] + j];
         }
     return sum;
 }
@@ -110,7 +108,7 @@ static double tolerance(const ppq_q8_conv_desc *c, double x)
 static void check_element(const ppq_q8_conv_desc *c, const operands *o, const area *dst, int64_t i,
                           ppq_isa isa)
 {
-    const int64_t n_channels = channels(c), width = c->dst_size[1], height = c->dst_size[0];
+    const int64_t n_channels = channels(c), width = c->win.dst_size[1], height = c->win.dst_size[0];
     const int64_t channel = i % n_channels, x = i / n_channels % width;
     const int64_t y = i / n_channels / width % height, n = i / n_channels / width / height;
     const int64_t sum = sum_naive(c, o, o->src + n * (src_bytes(c) / c->batch), y, x, channel);
@@ -206,17 +204,16 @@ static void random_ends(ppq_q8_conv_desc *c, ppq_rng *r)
         c->end[c->n_end++] = (ppq_q8_end){ .kind = PPQ_Q8_END_ROUND };
 }
 
-static void fit(ppq_q8_conv_desc *c, ppq_rng *r)
+// What follows from the window, and a zero point.
+static void finish(ppq_q8_conv_desc *c, ppq_rng *r)
 {
-    for (int i = 0; i < 2; i++)
-        c->dst_size[i] = random_results(r, c->src_size[i], c->kernel[i], c->stride[i],
-                                        c->dilation[i], c->pad_lo[i]);
+    ppq_window_2d *w = &c->win;
+    c->wei_in = ppq_window_2d_taps(w);
     // Without padding a window lies inside.
     for (int i = 0; i < 2; i++)
-        while (c->kernel[0] * c->kernel[1] == 1 && c->dst_size[i] > 1 &&
-               (c->dst_size[i] - 1) * c->stride[i] >= c->src_size[i])
-            c->dst_size[i]--;
-    c->wei_in = c->kernel[0] * c->kernel[1];
+        while (c->wei_in == 1 && w->dst_size[i] > 1 &&
+               (w->dst_size[i] - 1) * w->stride[i] >= w->src_size[i])
+            w->dst_size[i]--;
     c->wei_out = c->wei_in * c->in;
     c->src_zero = random_int(r, 0, 255);
 }
@@ -228,16 +225,13 @@ START_TEST(common_windows_are_right)
     for (int k = 0; k < 24; k++) {
         const int stride = random_int(&r, 1, 2), side = k % 2 ? 1 : 3;
         const int pad = side == 3 ? random_int(&r, 0, 1) : 0;
-        ppq_q8_conv_desc c = { .batch = random_int(&r, 1, 3),
-                               .groups = 1,
-                               .in = random_int(&r, 1, 40),
-                               .out = outs[_i],
-                               .src_size = { random_int(&r, 1, 9), random_int(&r, 1, 23) },
-                               .kernel = { side, side },
-                               .stride = { stride, stride },
-                               .dilation = { 1, 1 },
-                               .pad_lo = { pad, pad } };
-        fit(&c, &r);
+        ppq_q8_conv_desc c = {
+            .batch = random_int(&r, 1, 3), .groups = 1, .in = random_int(&r, 1, 40), .out = outs[_i]
+        };
+        const int height = random_int(&r, 1, 9), width = random_int(&r, 1, 23);
+        c.win = square_window(height, width, side, stride, pad);
+        random_results(&r, &c.win);
+        finish(&c, &r);
         random_ends(&c, &r);
         check(&c, &r);
     }
@@ -252,14 +246,8 @@ START_TEST(any_window_is_right)
                                .groups = random_int(&r, 1, 3),
                                .in = random_int(&r, 1, 20),
                                .out = random_int(&r, 1, 40) };
-        for (int i = 0; i < 2; i++) {
-            c.src_size[i] = random_int(&r, 1, 12);
-            c.kernel[i] = random_int(&r, 1, 6);
-            c.stride[i] = random_int(&r, 1, 3);
-            c.dilation[i] = random_int(&r, 1, 3);
-            c.pad_lo[i] = random_int(&r, 0, 8);
-        }
-        fit(&c, &r);
+        c.win = random_window(&r, 6, 3);
+        finish(&c, &r);
         random_ends(&c, &r);
         check(&c, &r);
     }
@@ -275,12 +263,7 @@ START_TEST(strips_and_depths_are_right)
                                .groups = 1,
                                .in = deep ? 3000 : 64,
                                .out = 20,
-                               .src_size = { deep ? 3 : 30, deep ? 3 : 90 },
-                               .dst_size = { deep ? 3 : 30, deep ? 3 : 90 },
-                               .kernel = { 3, 3 },
-                               .stride = { 1, 1 },
-                               .dilation = { 1, 1 },
-                               .pad_lo = { 1, 1 },
+                               .win = square_window(deep ? 3 : 30, deep ? 3 : 90, 3, 1, 1),
                                .wei_in = 9,
                                .wei_out = deep ? 27000 : 576,
                                .src_zero = 0,
@@ -297,21 +280,17 @@ START_TEST(limits_are_told)
                            .groups = 1,
                            .in = PPQ_Q8_CONV_DEPTH,
                            .out = 1,
-                           .src_size = { 1, 1 },
-                           .dst_size = { 1, 1 },
-                           .kernel = { 1, 1 },
-                           .stride = { 1, 1 },
-                           .dilation = { 1, 1 },
+                           .win = square_window(1, 1, 1, 1, 0),
                            .dst_scale = 1 };
     ck_assert(!ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
     c.in = 1;
     c.weights = (const int8_t[]){ 1 };
     ck_assert(ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
-    c.kernel[0] = c.kernel[1] = INT64_MAX / 2;
+    c.win.kernel[0] = c.win.kernel[1] = INT64_MAX / 2;
     ck_assert(!ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
-    c.kernel[0] = c.kernel[1] = 2;
-    c.dilation[0] = c.dilation[1] = (int64_t) 1 << 40;
-    c.pad_lo[0] = c.pad_lo[1] = (int64_t) 1 << 40;
+    c.win.kernel[0] = c.win.kernel[1] = 2;
+    c.win.dilation[0] = c.win.dilation[1] = (int64_t) 1 << 40;
+    c.win.pad_lo[0] = c.win.pad_lo[1] = (int64_t) 1 << 40;
     ck_assert(!ppq_q8_conv_init(&k, &c, PPQ_ISA_PORTABLE));
 }
 END_TEST

@@ -10,7 +10,7 @@
 // clamped.
 static bool bounded(const ppq_depthwise_desc *c)
 {
-    const int64_t n = c->kernel[0] * c->kernel[1];
+    const int64_t n = ppq_window_2d_taps(&c->win);
     for (int64_t i = 0; i < c->channels; i++) {
         int64_t sum = 0;
         for (int64_t t = 0; t < n; t++)
@@ -34,20 +34,22 @@ static const ppq_depthwise_loops *choose(ppq_isa isa, int64_t channels)
 
 static bool can_walk(const ppq_depthwise_desc *c, const ppq_depthwise_loops *l)
 {
-    return l->walks && c->kernel[0] == 3 && c->kernel[1] == 3 && c->dilation[1] == 1 &&
-           (c->stride[1] == 1 || c->stride[1] == 2);
+    const ppq_window_2d *w = &c->win;
+    return l->walks && w->kernel[0] == 3 && w->kernel[1] == 3 && w->dilation[1] == 1 &&
+           (w->stride[1] == 1 || w->stride[1] == 2);
 }
 
 // Taps in the order in which the loops take them: row by row, or column by column with a fourth
 // one that is none. Returns how many; `tap` may be NULL.
 static int64_t order_taps(const ppq_depthwise_desc *c, bool walk, int group, ppq_depthwise_tap *tap)
 {
-    const int64_t height = c->kernel[0], width = c->kernel[1];
+    const ppq_window_2d *w = &c->win;
+    const int64_t height = w->kernel[0], width = w->kernel[1];
     const int64_t dense = walk ? 12 : height * width;
     const int64_t n = (dense + group - 1) / group * group;
     for (int64_t t = 0; tap && t < n; t++) {
         const int64_t y = walk ? t % 4 : t / width, x = walk ? t / 4 : t % width;
-        tap[t] = y < height ? (ppq_depthwise_tap){ y * c->dilation[0], x * c->dilation[1] }
+        tap[t] = y < height ? (ppq_depthwise_tap){ y * w->dilation[0], x * w->dilation[1] }
                             : (ppq_depthwise_tap){ -1, 0 };
     }
     return n;
@@ -57,8 +59,9 @@ static int weight_of(const ppq_depthwise_desc *c, int64_t channel, const ppq_dep
 {
     if (tap->y < 0 || channel >= c->channels)
         return 0;
-    return c->weights[(channel * c->kernel[0] + tap->y / c->dilation[0]) * c->kernel[1] +
-                      tap->x / c->dilation[1]];
+    const ppq_window_2d *w = &c->win;
+    const int64_t y = tap->y / w->dilation[0], x = tap->x / w->dilation[1];
+    return c->weights[(channel * w->kernel[0] + y) * w->kernel[1] + x];
 }
 
 // Channel of lane i of part p of block b.
@@ -124,7 +127,7 @@ static ppq_status allocate(const ppq_depthwise *head, ppq_depthwise **out)
 {
     const size_t taps = aligned((size_t) head->n_taps * sizeof(ppq_depthwise_tap));
     const size_t packed = aligned((size_t) (head->n_blocks * head->block_bytes));
-    const size_t outside = aligned((size_t) (head->src_size[1] * head->channels));
+    const size_t outside = aligned((size_t) (head->win.src_size[1] * head->channels));
     const size_t struct_size = aligned(sizeof(*head));
     uint8_t *p = aligned_alloc(64, struct_size + taps + packed + outside);
     if (!p)
@@ -142,11 +145,11 @@ static ppq_status allocate(const ppq_depthwise *head, ppq_depthwise **out)
 ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, ppq_depthwise **out,
                                  ppq_diag *d)
 {
-    const int64_t n_taps = desc->kernel[0] * desc->kernel[1];
+    const int64_t n_taps = ppq_window_2d_taps(&desc->win);
     if (n_taps > PPQ_DEPTHWISE_TAPS)
         return ppq_fail(d, PPQ_ERR_UNSUPPORTED, (ppq_loc){ 0 },
                         "a depthwise kernel of %lld x %lld has more than %d weights per channel",
-                        (long long) desc->kernel[0], (long long) desc->kernel[1],
+                        (long long) desc->win.kernel[0], (long long) desc->win.kernel[1],
                         PPQ_DEPTHWISE_TAPS);
     assert(desc->channels > 0 && n_taps > 0);
     assert(desc->n_wei_scale == 1 || desc->n_wei_scale == desc->channels);
@@ -158,7 +161,8 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
     ppq_depthwise head = {
         .loops = loops,
         .channels = desc->channels,
-        .reach = (desc->kernel[1] - 1) * desc->dilation[1],
+        .win = desc->win,
+        .reach = ppq_window_2d_extent(&desc->win, 1) - 1,
         .n_blocks = (desc->channels + block - 1) / block,
         .walk = can_walk(desc, loops),
         .to_float = desc->to_float,
@@ -167,12 +171,6 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
         .lo = desc->to_float ? desc->lo : (float) (dst.qmin - dst.zero),
         .hi = desc->to_float ? desc->hi : (float) (dst.qmax - dst.zero),
     };
-    for (int i = 0; i < 2; i++) {
-        head.src_size[i] = desc->src_size[i];
-        head.dst_size[i] = desc->dst_size[i];
-        head.stride[i] = desc->stride[i];
-        head.pad_lo[i] = desc->pad_lo[i];
-    }
     head.n_taps = order_taps(desc, head.walk, loops->group, NULL);
     head.block_bytes = 4 * block * (3 + head.n_taps / loops->group);
     ppq_depthwise *k;
@@ -183,7 +181,7 @@ ppq_status ppq_depthwise_prepare(const ppq_depthwise_desc *desc, ppq_isa isa, pp
     order_taps(desc, k->walk, loops->group, k->tap);
     for (int64_t b = 0; b < k->n_blocks; b++)
         pack_block(k, desc, src.zero, b);
-    memset(k->outside, desc->src.zero, (size_t) (k->src_size[1] * k->channels));
+    memset(k->outside, desc->src.zero, (size_t) (k->win.src_size[1] * k->channels));
     *out = k;
     return PPQ_OK;
 }
@@ -196,10 +194,10 @@ void ppq_depthwise_destroy(ppq_depthwise *k)
 void ppq_depthwise_run(const ppq_depthwise *k, const void *src, void *dst, int64_t row_lo,
                        int64_t row_hi)
 {
-    const int64_t src_bytes = k->src_size[0] * k->src_size[1] * k->channels;
+    const int64_t src_bytes = ppq_window_2d_src_pixels(&k->win) * k->channels;
     const size_t row_bytes =
-        (size_t) (k->dst_size[1] * k->channels) * (k->to_float ? sizeof(float) : 1);
+        (size_t) (k->win.dst_size[1] * k->channels) * (k->to_float ? sizeof(float) : 1);
     for (int64_t r = row_lo; r < row_hi; r++)
-        k->loops->row(k, (const uint8_t *) src + r / k->dst_size[0] * src_bytes,
-                      (uint8_t *) dst + (size_t) r * row_bytes, r % k->dst_size[0]);
+        k->loops->row(k, (const uint8_t *) src + r / k->win.dst_size[0] * src_bytes,
+                      (uint8_t *) dst + (size_t) r * row_bytes, r % k->win.dst_size[0]);
 }

@@ -4,6 +4,7 @@
 #include "core/diag.h"
 #include "executor/engine/kernels/cpu.h"
 #include "executor/engine/kernels/q8.h"
+#include "executor/engine/kernels/window_2d.h"
 
 // Depthwise convolution of bytes in nhwc order, one output channel per input channel:
 //     acc  = sum over the window of (src - src.zero) * weight     exact, in int32
@@ -11,13 +12,12 @@
 //     dst  = clamp(rint(real) + dst.zero, dst.qmin, dst.qmax)     or clamp(real, lo, hi) as float32
 // with scale[c] = src.scale * wei_scale[c] / dst.scale and bias[c] = bias / dst.scale, computed in
 // double when it is prepared (dst.scale is 1 for float results). Positions outside of the image
-// count as the zero point. 1D is an image of height 1; a channel multiplier above 1 is not
-// supported: repeat the channels, or use another implementation.
+// count as the zero point. A channel multiplier above 1 is not supported: repeat the channels, or
+// use another implementation.
 
 typedef struct ppq_depthwise_desc {
     int64_t channels;
-    int64_t src_size[2], dst_size[2];                     // height, width
-    int64_t kernel[2], stride[2], dilation[2], pad_lo[2]; // likewise; dilation 1 is dense
+    ppq_window_2d win;
     ppq_q8 src;
     const int8_t *weights;  // channels x kernel height x kernel width
     const float *wei_scale; // n_wei_scale is 1 or `channels`

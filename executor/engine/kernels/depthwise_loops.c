@@ -296,19 +296,19 @@ V_INLINE void walk_row(const ppq_depthwise *k, const uint8_t *src, bool flip, vo
         walk w = { .outside = k->outside,
                    .packed = k->packed + b * k->block_bytes,
                    .channels = k->channels,
-                   .width = k->src_size[1],
-                   .n = k->dst_size[1],
+                   .width = k->win.src_size[1],
+                   .n = k->win.dst_size[1],
                    .end = epilogue_of(k) };
         for (int i = 0; i < 3; i++) {
-            const int64_t at = y * k->stride[0] - k->pad_lo[0] + k->tap[i].y;
-            const bool inside = at >= 0 && at < k->src_size[0];
+            const int64_t at = y * k->win.stride[0] - k->win.pad_lo[0] + k->tap[i].y;
+            const bool inside = at >= 0 && at < k->win.src_size[0];
             w.row[i] = inside ? src + at * w.width * w.channels + first : k->outside;
         }
         uint8_t *to = (uint8_t *) dst + first * (k->to_float ? LANE_BYTES : 1);
-        if (k->stride[1] == 1)
-            walk_by_1(&w, -k->pad_lo[1], flip, to);
+        if (k->win.stride[1] == 1)
+            walk_by_1(&w, -k->win.pad_lo[1], flip, to);
         else
-            walk_by_2(&w, -k->pad_lo[1], flip, to);
+            walk_by_2(&w, -k->win.pad_lo[1], flip, to);
     }
 }
 
@@ -348,10 +348,10 @@ V_INLINE void one_block(const ppq_depthwise *k, int64_t b, const uint8_t *const 
 static void point(const ppq_depthwise *k, const uint8_t *src, int64_t y, int64_t x,
                   const uint8_t **tap)
 {
-    const int64_t width = k->src_size[1];
+    const int64_t width = k->win.src_size[1];
     for (int64_t t = 0; t < k->n_taps; t++) {
         const int64_t ty = y + k->tap[t].y, tx = x + k->tap[t].x;
-        const bool y_inside = k->tap[t].y >= 0 && ty >= 0 && ty < k->src_size[0];
+        const bool y_inside = k->tap[t].y >= 0 && ty >= 0 && ty < k->win.src_size[0];
         const uint8_t *row = y_inside ? src + ty * width * k->channels : k->outside;
         tap[t] = tx >= 0 && tx < width ? row + tx * k->channels : k->outside;
     }
@@ -363,11 +363,11 @@ V_INLINE void any_row(const ppq_depthwise *k, const uint8_t *src, bool flip, voi
 {
     const uint8_t *tap[PPQ_DEPTHWISE_TAPS];
     int64_t pointed_at = -1;
-    for (int64_t i = 0; i < k->dst_size[1]; i++) {
-        const int64_t x = i * k->stride[1] - k->pad_lo[1];
-        const bool inside = x >= 0 && x + k->reach < k->src_size[1];
+    for (int64_t i = 0; i < k->win.dst_size[1]; i++) {
+        const int64_t x = i * k->win.stride[1] - k->win.pad_lo[1];
+        const bool inside = x >= 0 && x + k->reach < k->win.src_size[1];
         if (!inside || pointed_at < 0) {
-            point(k, src, y * k->stride[0] - k->pad_lo[0], x, tap);
+            point(k, src, y * k->win.stride[0] - k->win.pad_lo[0], x, tap);
             pointed_at = inside ? x : -1;
         }
         const int64_t shift = inside ? (x - pointed_at) * k->channels : 0;

@@ -27,7 +27,7 @@ typedef struct ppq_depthwise_tap {
 struct ppq_depthwise {
     const ppq_depthwise_loops *loops;
     int64_t channels;
-    int64_t src_size[2], dst_size[2], stride[2], pad_lo[2];
+    ppq_window_2d win;
     int64_t reach; // the last tap's x
     int64_t n_taps, n_blocks;
     // 3x3 over neighbouring columns, stride 1 or 2: columns are shared by results next to each

@@ -21,7 +21,7 @@ static int64_t whole_block(const ppq_direct_conv *k)
 
 static int64_t n_taps(const ppq_direct_conv *k)
 {
-    return k->desc.kernel[0] * k->desc.kernel[1];
+    return ppq_window_2d_taps(&k->desc.win);
 }
 
 static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
@@ -34,7 +34,7 @@ static bool panels_come_first(const ppq_direct_conv *k)
 {
     const ppq_float_conv *c = &k->desc;
     const double weights = (double) (k->n_blocks * k->block_floats);
-    const double image = (double) (c->batch * c->src_size[0] * c->src_size[1] * c->in);
+    const double image = (double) (c->batch * ppq_window_2d_src_pixels(&c->win) * c->in);
     return weights * (double) k->n_panels < image * (double) k->n_chunks;
 }
 
@@ -43,12 +43,12 @@ void ppq_direct_conv_init(ppq_direct_conv *k, const ppq_float_conv *desc, ppq_is
     *k = (ppq_direct_conv){ .desc = *desc, .loops = ppq_direct_conv_loops_pick(isa) };
     assert(n_taps(k) > 0 && n_taps(k) <= PPQ_DIRECT_CONV_TAPS);
     assert(desc->in > 0 && desc->out > 0 && desc->n_end <= PPQ_CONV_ENDS);
-    k->n_pixels = desc->batch * desc->dst_size[0] * desc->dst_size[1];
+    k->n_pixels = desc->batch * ppq_window_2d_dst_pixels(&desc->win);
     k->n_tiles = ceil_div(k->n_pixels, PPQ_CONV_PIXELS);
     k->n_blocks = ceil_div(desc->out, whole_block(k));
     k->block_floats = n_taps(k) * desc->in * whole_block(k);
     const int64_t size = (int64_t) sizeof(float);
-    const int64_t pixel = desc->in * desc->stride[0] * desc->stride[1] * size;
+    const int64_t pixel = desc->in * desc->win.stride[0] * desc->win.stride[1] * size;
     k->panel = clamp(PANEL_BYTES / (pixel * PPQ_CONV_PIXELS), 1, k->n_tiles);
     k->chunk = clamp(CHUNK_BYTES / (k->block_floats * size), 1, k->n_blocks);
     k->n_panels = ceil_div(k->n_tiles, k->panel);
@@ -65,7 +65,7 @@ static int64_t bias_floats(const ppq_direct_conv *k)
 
 static int64_t zero_floats(const ppq_direct_conv *k)
 {
-    return k->desc.in * k->desc.kernel[1];
+    return k->desc.in * k->desc.win.kernel[1];
 }
 
 int64_t ppq_direct_conv_floats(const ppq_direct_conv *k)

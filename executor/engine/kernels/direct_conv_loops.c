@@ -24,17 +24,18 @@ typedef struct spot {
 static void find(const ppq_direct_conv *k, const float *src, int64_t tile, spot s[TILE_ROWS])
 {
     const ppq_float_conv *c = &k->desc;
-    const int64_t image = c->src_size[0] * c->src_size[1] * c->in * c->groups;
+    const ppq_window_2d *w = &c->win;
+    const int64_t image = ppq_window_2d_src_pixels(w) * c->in * c->groups;
     int64_t pixel = tile * TILE_ROWS;
-    int64_t x = pixel % c->dst_size[1], y = pixel / c->dst_size[1] % c->dst_size[0];
-    int64_t n = pixel / c->dst_size[1] / c->dst_size[0];
+    int64_t x = pixel % w->dst_size[1], y = pixel / w->dst_size[1] % w->dst_size[0];
+    int64_t n = pixel / w->dst_size[1] / w->dst_size[0];
     for (int r = 0; r < TILE_ROWS; r++, pixel++) {
-        s[r] = (spot){ src + n * image, y * c->stride[0] - c->pad_lo[0],
-                       x * c->stride[1] - c->pad_lo[1] };
-        if (pixel + 1 >= k->n_pixels || ++x < c->dst_size[1])
+        s[r] = (spot){ src + n * image, y * w->stride[0] - w->pad_lo[0],
+                       x * w->stride[1] - w->pad_lo[1] };
+        if (pixel + 1 >= k->n_pixels || ++x < w->dst_size[1])
             continue;
         x = 0;
-        if (++y == c->dst_size[0]) {
+        if (++y == w->dst_size[0]) {
             y = 0;
             n++;
         }
@@ -43,9 +44,9 @@ static void find(const ppq_direct_conv *k, const float *src, int64_t tile, spot 
 
 static bool are_inside(const ppq_float_conv *c, const spot s[TILE_ROWS])
 {
-    bool inside = c->groups == 1 && c->dilation[1] == 1;
+    bool inside = c->groups == 1 && c->win.dilation[1] == 1;
     for (int r = 0; r < TILE_ROWS; r++)
-        inside = inside && s[r].x >= 0 && s[r].x + c->kernel[1] <= c->src_size[1];
+        inside = inside && s[r].x >= 0 && s[r].x + c->win.kernel[1] <= c->win.src_size[1];
     return inside;
 }
 
@@ -53,23 +54,24 @@ static bool are_inside(const ppq_float_conv *c, const spot s[TILE_ROWS])
 static void point(const ppq_direct_conv *k, const float *src, int64_t tile, runs *t)
 {
     const ppq_float_conv *c = &k->desc;
+    const ppq_window_2d *w = &c->win;
     const int64_t channels = c->in * c->groups;
     spot s[TILE_ROWS];
     find(k, src, tile, s);
     const bool rows = are_inside(c, s);
-    const int64_t columns = rows ? 1 : c->kernel[1];
+    const int64_t columns = rows ? 1 : w->kernel[1];
     t->n = 0;
-    t->taps = rows ? c->kernel[1] : 1;
-    for (int64_t i = 0; i < c->kernel[0]; i++)
+    t->taps = rows ? w->kernel[1] : 1;
+    for (int64_t i = 0; i < w->kernel[0]; i++)
         for (int64_t j = 0; j < columns; j++) {
             bool any = false;
             for (int r = 0; r < TILE_ROWS; r++) {
-                const int64_t y = s[r].y + i * c->dilation[0], x = s[r].x + j * c->dilation[1];
-                const bool is = y >= 0 && y < c->src_size[0] && x >= 0 && x < c->src_size[1];
-                t->at[t->n][r] = is ? s[r].image + (y * c->src_size[1] + x) * channels : k->zeros;
+                const int64_t y = s[r].y + i * w->dilation[0], x = s[r].x + j * w->dilation[1];
+                const bool is = y >= 0 && y < w->src_size[0] && x >= 0 && x < w->src_size[1];
+                t->at[t->n][r] = is ? s[r].image + (y * w->src_size[1] + x) * channels : k->zeros;
                 any |= is;
             }
-            t->tap[t->n] = i * c->kernel[1] + j;
+            t->tap[t->n] = i * w->kernel[1] + j;
             t->n += any;
         }
 }

@@ -3,6 +3,7 @@
 
 #include "core/base.h"
 #include "executor/engine/kernels/cpu.h"
+#include "executor/engine/kernels/window_2d.h"
 
 // A convolution of float images in nhwc order, for the kernels that compute one.
 
@@ -22,9 +23,8 @@ typedef struct ppq_conv_end {
 
 typedef struct ppq_float_conv {
     int64_t batch, groups;
-    int64_t in, out;                                      // channels of one group
-    int64_t src_size[2], dst_size[2];                     // height, width
-    int64_t kernel[2], stride[2], dilation[2], pad_lo[2]; // likewise; dilation 1 is dense
+    int64_t in, out; // channels of one group
+    ppq_window_2d win;
     ppq_conv_end end[PPQ_CONV_ENDS];
     int n_end;
 } ppq_float_conv;

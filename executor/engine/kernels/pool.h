@@ -3,13 +3,14 @@
 
 #include "executor/engine/kernels/cpu.h"
 #include "executor/engine/kernels/q8.h"
+#include "executor/engine/kernels/window_2d.h"
 
 // Pools over windows of bytes in nhwc order. A global pool is a window of the image's size and a
-// result of one pixel; 1D is an image of height 1.
+// result of one pixel.
 typedef struct ppq_q8_pool {
     int64_t channels;
-    int64_t src_size[2], dst_size[2];                                // height, width
-    int64_t kernel[2], stride[2], dilation[2], pad_lo[2], pad_hi[2]; // dilation 1 is dense
+    ppq_window_2d win;
+    int64_t pad_hi[2]; // positions behind the image that count with include_pad
     ppq_q8 src;
     // Of averages. A maximum has the format of the source.
     ppq_q8 dst;

@@ -13,35 +13,33 @@ enum { STRIP = 1 << 17 }; // bytes of both, about
 
 static bool is_pointwise(const ppq_q8_conv_desc *c)
 {
-    return c->kernel[0] * c->kernel[1] == 1 && c->pad_lo[0] == 0 && c->pad_lo[1] == 0;
+    return ppq_window_2d_taps(&c->win) == 1 && c->win.pad_lo[0] == 0 && c->win.pad_lo[1] == 0;
 }
 
 // Pointwise without steps: all pixels of all images are one column of pixels.
 static void straighten(ppq_q8_conv_desc *c)
 {
+    ppq_window_2d *w = &c->win;
     for (int i = 0; i < 2; i++)
-        if (!is_pointwise(c) || c->stride[i] != 1 || c->src_size[i] != c->dst_size[i])
+        if (!is_pointwise(c) || w->stride[i] != 1 || w->src_size[i] != w->dst_size[i])
             return;
-    c->src_size[0] = c->dst_size[0] = c->batch * c->dst_size[0] * c->dst_size[1];
-    c->src_size[1] = c->dst_size[1] = 1;
+    w->src_size[0] = w->dst_size[0] = c->batch * ppq_window_2d_dst_pixels(w);
+    w->src_size[1] = w->dst_size[1] = 1;
     c->batch = 1;
-}
-
-static int64_t reach(const ppq_q8_conv_desc *c, int i)
-{
-    return (c->kernel[i] - 1) * c->dilation[i] + 1;
 }
 
 static int64_t src_rows(const ppq_q8_conv *k, int64_t rows)
 {
-    return k->skips ? rows : (rows - 1) * k->desc.stride[0] + reach(&k->desc, 0);
+    const ppq_window_2d *w = &k->desc.win;
+    return k->skips ? rows : (rows - 1) * w->stride[0] + ppq_window_2d_extent(w, 0);
 }
 
 static void lay_out_strip(ppq_q8_conv *k)
 {
     const ppq_q8_conv_desc *c = &k->desc;
     k->pixel = c->groups == 1 ? k->pad_in : c->groups * c->in;
-    k->width = (c->dst_size[1] - 1) * (k->skips ? 1 : c->stride[1]) + reach(c, 1);
+    k->width = (c->win.dst_size[1] - 1) * (k->skips ? 1 : c->win.stride[1]) +
+               ppq_window_2d_extent(&c->win, 1);
 }
 
 static bool strip_fits(const ppq_q8_conv *k)
@@ -56,7 +54,7 @@ static int64_t strip_bytes(const ppq_q8_conv *k, int64_t rows)
     const ppq_q8_conv_desc *c = &k->desc;
     const int64_t element = c->to_float ? (int64_t) sizeof(float) : 1;
     return src_rows(k, rows) * k->width * k->pixel +
-           rows * c->dst_size[1] * c->groups * c->out * element;
+           rows * c->win.dst_size[1] * c->groups * c->out * element;
 }
 
 static void divide(ppq_q8_conv *k)
@@ -64,10 +62,10 @@ static void divide(ppq_q8_conv *k)
     enum { UNITS = 8 };
     const ppq_q8_conv_desc *c = &k->desc;
     k->rows = 1;
-    while (k->rows < c->dst_size[0] && strip_bytes(k, k->rows * 2) <= (int64_t) STRIP)
+    while (k->rows < c->win.dst_size[0] && strip_bytes(k, k->rows * 2) <= (int64_t) STRIP)
         k->rows *= 2;
-    k->rows = PPQ_MIN(k->rows, c->dst_size[0]);
-    k->n_strips = (c->dst_size[0] + k->rows - 1) / k->rows;
+    k->rows = PPQ_MIN(k->rows, c->win.dst_size[0]);
+    k->n_strips = (c->win.dst_size[0] + k->rows - 1) / k->rows;
     k->n_parts = PPQ_MAX(1, UNITS / (k->n_strips * c->batch));
     k->n_parts = PPQ_MIN(k->n_parts, k->n_blocks);
 }
@@ -152,7 +150,7 @@ static inline void mark_channel(const ppq_q8_conv *k, const int8_t *src, int64_t
 static void mark_fours(const ppq_q8_conv *k, int64_t g, int64_t v, uint8_t *fours)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t taps = c->kernel[0] * c->kernel[1];
+    const int64_t taps = ppq_window_2d_taps(&c->win);
     const int8_t *src = weights_of(k, g, v);
     memset(fours, 0, (size_t) k->depth / 4);
     for (int64_t o = 0; o < channels_of(k, v); o++, src += c->wei_out) {
@@ -200,7 +198,7 @@ static bool count_rests(ppq_q8_conv *k)
 
 bool ppq_q8_conv_init(ppq_q8_conv *k, const ppq_q8_conv_desc *desc, ppq_isa isa)
 {
-    const int64_t height = desc->kernel[0], width = desc->kernel[1];
+    const int64_t height = desc->win.kernel[0], width = desc->win.kernel[1];
     if (height > PPQ_Q8_CONV_DEPTH || width > PPQ_Q8_CONV_DEPTH || desc->in > PPQ_Q8_CONV_DEPTH ||
         height * width * (desc->in + 3) > PPQ_Q8_CONV_DEPTH)
         return false;
@@ -262,9 +260,9 @@ size_t ppq_q8_conv_bytes(const ppq_q8_conv *k)
 // Where four i of a window lies in a strip, from the pixel's beginning.
 static int64_t four_at(const ppq_q8_conv *k, int64_t i)
 {
-    const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t tap = i * 4 / k->pad_in, y = tap / c->kernel[1], x = tap % c->kernel[1];
-    return (y * c->dilation[0] * k->width + x * c->dilation[1]) * k->pixel + i * 4 % k->pad_in;
+    const ppq_window_2d *w = &k->desc.win;
+    const int64_t tap = i * 4 / k->pad_in, y = tap / w->kernel[1], x = tap % w->kernel[1];
+    return (y * w->dilation[0] * k->width + x * w->dilation[1]) * k->pixel + i * 4 % k->pad_in;
 }
 
 // The four weights of channel o, of those that begin at `src`, in four i of the window.
@@ -367,7 +365,7 @@ void ppq_q8_conv_pack(ppq_q8_conv *k, const double *scale, const float *bias, vo
 static bool reads_in_place(const ppq_q8_conv *k)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    return k->skips && c->src_size[1] == 1 && c->stride[0] == 1 && c->groups == 1 &&
+    return k->skips && c->win.src_size[1] == 1 && c->win.stride[0] == 1 && c->groups == 1 &&
            k->pixel == c->in;
 }
 
@@ -395,7 +393,7 @@ static void copy_row(const ppq_q8_conv *k, const uint8_t *row, int64_t x, int64_
                      uint8_t *dst)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t channels = c->groups * c->in, width = c->src_size[1];
+    const int64_t channels = c->groups * c->in, width = c->win.src_size[1];
     const int64_t lo = PPQ_MIN(PPQ_MAX(-x, 0), n);
     const int64_t hi = PPQ_MAX(lo, by > 1 ? n : PPQ_MIN(n, width - x));
     fill(k, dst, lo * k->pixel);
@@ -415,13 +413,14 @@ static void copy_strip(const ppq_q8_conv *k, const uint8_t *image, int64_t y, in
                        uint8_t *strip)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t bytes = c->src_size[1] * c->groups * c->in;
+    const ppq_window_2d *w = &c->win;
+    const int64_t bytes = w->src_size[1] * c->groups * c->in;
     for (int64_t r = 0; r < src_rows(k, rows); r++, strip += k->width * k->pixel) {
-        const int64_t at = k->skips ? (y + r) * c->stride[0] : y * c->stride[0] - c->pad_lo[0] + r;
-        if (at < 0 || at >= c->src_size[0])
+        const int64_t at = k->skips ? (y + r) * w->stride[0] : y * w->stride[0] - w->pad_lo[0] + r;
+        if (at < 0 || at >= w->src_size[0])
             fill(k, strip, k->width * k->pixel);
         else
-            copy_row(k, image + at * bytes, -c->pad_lo[1], k->width, k->skips ? c->stride[1] : 1,
+            copy_row(k, image + at * bytes, -w->pad_lo[1], k->width, k->skips ? w->stride[1] : 1,
                      strip);
     }
     fill(k, strip, 4);
@@ -431,13 +430,13 @@ void ppq_q8_conv_run(const ppq_q8_conv *k, const uint8_t *src, void *dst, void *
                      int64_t unit_lo, int64_t unit_hi)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t image = c->src_size[0] * c->src_size[1] * c->groups * c->in;
+    const int64_t image = ppq_window_2d_src_pixels(&c->win) * c->groups * c->in;
     const bool in_place = reads_in_place(k);
     int64_t there = -1; // the strip in scratch memory
     for (int64_t u = unit_lo; u < unit_hi; u++) {
         const int64_t part = u % k->n_parts, s = u / k->n_parts;
         const int64_t n = s / k->n_strips, y = s % k->n_strips * k->rows;
-        const int64_t rows = PPQ_MIN(k->rows, c->dst_size[0] - y);
+        const int64_t rows = PPQ_MIN(k->rows, c->win.dst_size[0] - y);
         if (s != there && !in_place)
             copy_strip(k, src + n * image, y, rows, scratch);
         there = s;

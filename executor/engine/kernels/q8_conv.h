@@ -3,6 +3,7 @@
 
 #include "executor/engine/kernels/cpu.h"
 #include "executor/engine/kernels/pointwise.h"
+#include "executor/engine/kernels/window_2d.h"
 
 // Convolutions and matrix products of uint8 and int8 weights, in nhwc order, exact on every CPU:
 //     acc  = sum over the window of (src - src_zero) * weight        in int32
@@ -38,9 +39,8 @@ typedef struct ppq_q8_end {
 
 typedef struct ppq_q8_conv_desc {
     int64_t batch, groups;
-    int64_t in, out;                                      // channels of one group
-    int64_t src_size[2], dst_size[2];                     // height, width
-    int64_t kernel[2], stride[2], dilation[2], pad_lo[2]; // likewise; dilation 1 is dense
+    int64_t in, out; // channels of one group
+    ppq_window_2d win;
     // [groups * out], in, window: steps from one output or input channel to the next. Borrowed for
     // init and pack.
     const int8_t *weights;

@@ -284,16 +284,16 @@ static void finish_bytes(const ppq_q8_conv *k, const place *to, const float *til
 static void find(const ppq_q8_conv *k, const uint8_t *strip, int64_t first, int64_t n,
                  const uint8_t *px[ROWS])
 {
-    const ppq_q8_conv_desc *c = &k->desc;
+    const ppq_window_2d *w = &k->desc.win;
     if (k->skips) { // one pixel behind the other
         for (int64_t r = 0; r < ROWS; r++)
             px[r] = strip + (first + PPQ_MIN(r, n - 1)) * k->pixel;
         return;
     }
-    int64_t x = first % c->dst_size[1], y = first / c->dst_size[1];
+    int64_t x = first % w->dst_size[1], y = first / w->dst_size[1];
     for (int64_t r = 0; r < ROWS; r++) {
-        px[r] = r < n ? strip + (y * c->stride[0] * k->width + x * c->stride[1]) * k->pixel : px[0];
-        if (++x == c->dst_size[1]) {
+        px[r] = r < n ? strip + (y * w->stride[0] * k->width + x * w->stride[1]) * k->pixel : px[0];
+        if (++x == w->dst_size[1]) {
             x = 0;
             y++;
         }
@@ -328,9 +328,9 @@ static void strip(const ppq_q8_conv *k, const uint8_t *in, void *dst, int64_t n,
                   int64_t rows, int64_t block_lo, int64_t block_hi)
 {
     const ppq_q8_conv_desc *c = &k->desc;
-    const int64_t channels = c->groups * c->out, pixels = rows * c->dst_size[1];
+    const int64_t channels = c->groups * c->out, pixels = rows * c->win.dst_size[1];
     const int64_t size = c->to_float ? (int64_t) sizeof(float) : 1;
-    const int64_t begin = (n * c->dst_size[0] + y) * c->dst_size[1];
+    const int64_t begin = (n * c->win.dst_size[0] + y) * c->win.dst_size[1];
     const bool plain = !c->to_float && !c->n_end;
     float tile[TILE + V_BLOCK];
     uint8_t bytes[TILE + V_BLOCK];

@@ -26,9 +26,10 @@ static int64_t round_up(int64_t a, int64_t b)
 
 bool ppq_winograd_can(const ppq_float_conv *c)
 {
+    const ppq_window_2d *w = &c->win;
     bool can = c->groups == 1;
     for (int i = 0; i < 2; i++)
-        can = can && c->kernel[i] == 3 && c->stride[i] == 1 && c->dilation[i] == 1;
+        can = can && w->kernel[i] == 3 && w->stride[i] == 1 && w->dilation[i] == 1;
     return can;
 }
 
@@ -41,8 +42,8 @@ void ppq_winograd_init(ppq_winograd *k, const ppq_float_conv *desc, ppq_isa isa,
 {
     assert(ppq_winograd_can(desc) && desc->n_end <= PPQ_CONV_ENDS);
     *k = (ppq_winograd){ .desc = *desc, .loops = ppq_winograd_loops_pick(isa) };
-    k->across = ceil_div(desc->dst_size[1], OUT);
-    k->down = ceil_div(desc->dst_size[0], OUT);
+    k->across = ceil_div(desc->win.dst_size[1], OUT);
+    k->down = ceil_div(desc->win.dst_size[0], OUT);
     k->n_tiles = desc->batch * k->across * k->down;
     k->n_blocks = ceil_div(desc->out, block(k));
     k->block_floats = desc->in * block(k);

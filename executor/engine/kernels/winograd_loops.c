@@ -56,12 +56,12 @@ V_INLINE void gather_vector(const float *const at[POSITIONS], int64_t channel, i
 static void gather(const ppq_winograd *k, const float *src, int64_t lo, int64_t hi, float *to)
 {
     const ppq_float_conv *c = &k->desc;
-    const int64_t height = c->src_size[0], width = c->src_size[1];
+    const int64_t height = c->win.src_size[0], width = c->win.src_size[1];
     for (int64_t t = lo; t < hi; t++, to += k->src_row) {
         const spot s = find(k, t);
         const float *image = src + s.image * height * width * c->in, *at[POSITIONS];
         for (int p = 0; p < POSITIONS; p++) {
-            const int64_t y = s.y - c->pad_lo[0] + p / IN, x = s.x - c->pad_lo[1] + p % IN;
+            const int64_t y = s.y - c->win.pad_lo[0] + p / IN, x = s.x - c->win.pad_lo[1] + p % IN;
             const bool inside = y >= 0 && y < height && x >= 0 && x < width;
             at[p] = inside ? image + (y * width + x) * c->in : k->zeros;
         }
@@ -160,7 +160,7 @@ V_INLINE void scatter_vector(const ppq_winograd *k, const float *from, int64_t c
 static void scatter(const ppq_winograd *k, const float *from, int64_t lo, int64_t hi, float *dst)
 {
     const ppq_float_conv *c = &k->desc;
-    const int64_t height = c->dst_size[0], width = c->dst_size[1];
+    const int64_t height = c->win.dst_size[0], width = c->win.dst_size[1];
     for (int64_t t = lo; t < hi; t++, from += k->dst_row) {
         const spot s = find(k, t);
         const place to = { dst + ((s.image * height + s.y) * width + s.x) * c->out, height - s.y,

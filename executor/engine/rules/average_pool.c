@@ -1,7 +1,9 @@
 #include <stdlib.h>
 
+#include "executor/dnnl/run.h"
 #include "executor/engine/kernels/pool.h"
 #include "executor/engine/quant_view.h"
+#include "executor/engine/rules/window_2d.h"
 #include "executor/ops/window.h"
 
 // AveragePool and GlobalAveragePool of one or two dimensions on integers, by our own kernel, to
@@ -38,18 +40,13 @@ static bool window(const ppq_op *op, const ppq_shape *x, ppq_window *w)
     return true;
 }
 
-static void fill(const ppq_window *w, ppq_q8_pool *k)
+static void fill(const ppq_window *w, const ppq_shape *x, const ppq_shape *y, ppq_q8_pool *k)
 {
+    const ppq_dnnl_window window = ppq_dnnl_window_of(w, false);
     const ppq_window image = ppq_window_as_image(w);
-    for (int i = 0; i < 2; i++) {
-        k->src_size[i] = image.in[i];
-        k->dst_size[i] = image.out[i];
-        k->kernel[i] = image.kernel[i];
-        k->stride[i] = image.stride[i];
-        k->dilation[i] = image.dilation[i];
-        k->pad_lo[i] = image.pad_lo[i];
-        k->pad_hi[i] = image.pad_hi[i];
-    }
+    k->win = ppq_window_2d_of(&window, x, y);
+    k->pad_hi[0] = image.pad_hi[0];
+    k->pad_hi[1] = image.pad_hi[1];
 }
 
 static ppq_status lower(ppq_plan *p, const ppq_op *op)
@@ -68,8 +65,8 @@ static ppq_status lower(ppq_plan *p, const ppq_op *op)
     s->k.dst = q ? ppq_q8_u8(out.scale, out.zero) : s->k.src;
     s->k.to_float = !q;
     s->k.include_pad = ppq_op_attr_int(op, "count_include_pad", 0) != 0;
-    fill(&w, &s->k);
-    s->rows = x->dim[0] * s->k.dst_size[0];
+    fill(&w, x, y, &s->k);
+    s->rows = x->dim[0] * s->k.win.dst_size[0];
     int32_t from;
     PPQ_TRY(ppq_plan_read(p, in.q, PPQ_WANT_LAST, true, &from));
     const int32_t to = ppq_plan_new_value(p, q ? out.q : op->out[0], q ? PPQ_DT_U8 : PPQ_DT_F32, y,

@@ -2,7 +2,9 @@
 
 #include <math.h>
 
+#include "executor/dnnl/run.h"
 #include "executor/engine/rules/operands.h"
+#include "executor/engine/rules/window_2d.h"
 #include "executor/ops/conv_shape.h"
 
 // Depthwise Conv of one or two dimensions on integers, by our own kernel.
@@ -45,24 +47,14 @@ static int32_t on_grid(const ppq_grid *g, float x)
     return q <= 0 ? 0 : q >= 255 ? 255 : (int32_t) q;
 }
 
-static void fill_window(const ppq_window *w, ppq_depthwise_desc *d)
-{
-    const ppq_window image = ppq_window_as_image(w);
-    for (int i = 0; i < 2; i++) {
-        d->src_size[i] = image.in[i];
-        d->dst_size[i] = image.out[i];
-        d->kernel[i] = image.kernel[i];
-        d->stride[i] = image.stride[i];
-        d->dilation[i] = image.dilation[i];
-        d->pad_lo[i] = image.pad_lo[i];
-    }
-}
-
 static ppq_status emit(ppq_operands *o, const ppq_conv_shape *shape)
 {
     ppq_plan *p = o->p;
     const ppq_chain *c = &o->chain;
+    const ppq_dnnl_window w = ppq_dnnl_window_of(&shape->win, false);
+    const ppq_shape *x = &p->shape[o->op->in[0]->id], *y = &p->shape[o->op->out[0]->id];
     ppq_depthwise_desc d = { .channels = o->channels,
+                             .win = ppq_window_2d_of(&w, x, y),
                              .src = ppq_q8_u8(o->src.scale, o->src.zero),
                              .weights = ppq_tensor_data(o->weights.t),
                              .wei_scale = o->weights.scale,
@@ -71,7 +63,6 @@ static ppq_status emit(ppq_operands *o, const ppq_conv_shape *shape)
                              .to_float = !c->quantized };
     if (!bounds(c, &d.lo, &d.hi))
         return PPQ_ERR_UNSUPPORTED;
-    fill_window(&shape->win, &d);
     if (c->quantized) {
         d.dst = ppq_q8_u8(c->grid.scale, c->grid.zero);
         d.dst.qmin = on_grid(&c->grid, d.lo);
@@ -91,8 +82,7 @@ static ppq_status emit(ppq_operands *o, const ppq_conv_shape *shape)
     s->state = k;
     s->release = release;
     s->int8 = true;
-    s->macs =
-        (double) ppq_shape_numel(&p->shape[c->out->id]) * (double) (d.kernel[0] * d.kernel[1]);
+    s->macs = (double) ppq_shape_numel(&p->shape[c->out->id]) * (double) ppq_window_2d_taps(&d.win);
     ppq_chain_done(p, o->op, c);
     return PPQ_OK;
 }

@@ -1,6 +1,8 @@
+#include "executor/dnnl/run.h"
 #include "executor/engine/kernels/direct_conv.h"
 #include "executor/engine/kernels/winograd.h"
 #include "executor/engine/rules/conv_common.h"
+#include "executor/engine/rules/window_2d.h"
 
 // Float convolutions by our own kernels: directly where oneDNN is slow, and by Winograd's algorithm
 // where that was asked for. Rules were measured with AVX2; with AVX-512 oneDNN does all.
@@ -31,18 +33,14 @@ static bool describe(const ppq_operands *o, const ppq_conv_shape *shape, ppq_flo
 {
     if (o->int8 || o->chain.quantized || o->has_target || shape->transposed || shape->win.n > 2)
         return false;
-    const ppq_window w = ppq_window_as_image(&shape->win);
-    *c = (ppq_float_conv){
-        .batch = shape->batch, .groups = shape->groups, .in = shape->ic, .out = shape->oc
-    };
-    for (int i = 0; i < 2; i++) {
-        c->src_size[i] = w.in[i];
-        c->dst_size[i] = w.out[i];
-        c->kernel[i] = w.kernel[i];
-        c->stride[i] = w.stride[i];
-        c->dilation[i] = w.dilation[i];
-        c->pad_lo[i] = w.pad_lo[i];
-    }
+    const ppq_plan *p = o->p;
+    const ppq_dnnl_window w = ppq_dnnl_window_of(&shape->win, false);
+    *c = (ppq_float_conv){ .batch = shape->batch,
+                           .groups = shape->groups,
+                           .in = shape->ic,
+                           .out = shape->oc,
+                           .win = ppq_window_2d_of(&w, &p->shape[o->op->in[0]->id],
+                                                   &p->shape[o->op->out[0]->id]) };
     return ends(&o->chain, c);
 }
 
@@ -93,9 +91,9 @@ static ppq_status run_direct(const ppq_step *s, ppq_call *c)
 static bool direct_pays(const ppq_float_conv *c)
 {
     enum { DEEP = 40, IMAGE = 7 << 17 };
-    const int64_t skipped = PPQ_MIN(c->stride[0] * c->stride[1], 2);
-    const int64_t bytes = c->src_size[0] * c->src_size[1] * c->in * (int64_t) sizeof(float);
-    const int64_t taps = c->kernel[0] * c->kernel[1];
+    const int64_t skipped = PPQ_MIN(c->win.stride[0] * c->win.stride[1], 2);
+    const int64_t bytes = ppq_window_2d_src_pixels(&c->win) * c->in * (int64_t) sizeof(float);
+    const int64_t taps = ppq_window_2d_taps(&c->win);
     return c->groups == 1 && c->in >= DEEP && taps > 1 && taps <= PPQ_DIRECT_CONV_TAPS &&
            bytes * skipped > IMAGE;
 }
@@ -130,8 +128,8 @@ static bool winograd_pays(const ppq_float_conv *c)
 {
     enum { CHANNELS = 16, PIXELS = 12 * 16 };
     return ppq_winograd_can(c) && c->in >= CHANNELS && c->out >= CHANNELS &&
-           c->batch * c->dst_size[0] * c->dst_size[1] >= PIXELS && c->dst_size[0] >= 4 &&
-           c->dst_size[1] >= 4;
+           c->batch * ppq_window_2d_dst_pixels(&c->win) >= PIXELS && c->win.dst_size[0] >= 4 &&
+           c->win.dst_size[1] >= 4;
 }
 
 static ppq_status make_winograd(const ppq_operands *o, const ppq_float_conv *c, own *out)

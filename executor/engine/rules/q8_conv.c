@@ -1,6 +1,7 @@
 #include "executor/engine/kernels/q8_conv.h"
 
 #include "executor/engine/rules/conv_common.h"
+#include "executor/engine/rules/window_2d.h"
 
 // Convolutions and matrix products whose sums would saturate in oneDNN's on this CPU, by our own
 // kernel.
@@ -137,21 +138,6 @@ static ppq_status emit(ppq_operands *o, const char *name, ppq_q8_conv_desc *d,
     return add_step(o, name, k, layout, macs);
 }
 
-// Two dimensions of a window: one becomes an image of height 1.
-static void image(ppq_q8_conv_desc *d, const ppq_dnnl_window *w, const ppq_shape *src,
-                  const ppq_shape *dst)
-{
-    for (int i = 0; i < 2; i++) {
-        const int k = i - (2 - w->n);
-        d->src_size[i] = k < 0 ? 1 : src->dim[2 + k];
-        d->dst_size[i] = k < 0 ? 1 : dst->dim[2 + k];
-        d->kernel[i] = k < 0 ? 1 : w->kernel[k];
-        d->stride[i] = k < 0 ? 1 : w->stride[k];
-        d->dilation[i] = k < 0 ? 1 : w->dilation[k];
-        d->pad_lo[i] = k < 0 ? 0 : w->pad_lo[k];
-    }
-}
-
 ppq_status ppq_conv_emit_q8(ppq_operands *o, const ppq_conv_shape *shape,
                             const ppq_dnnl_window *window, const ppq_shape *src,
                             const ppq_tensor *weights, double macs)
@@ -165,7 +151,7 @@ ppq_status ppq_conv_emit_q8(ppq_operands *o, const ppq_conv_shape *shape,
     for (int i = 2; i < w->rank; i++)
         d.wei_in *= w->dim[i];
     d.wei_out = d.wei_in * w->dim[1];
-    image(&d, window, src, y);
+    d.win = ppq_window_2d_of(window, src, y);
     return emit(o, "conv exact", &d, weights, PPQ_LAYOUT_CHANNELS_LAST, macs);
 }
 
@@ -176,11 +162,11 @@ ppq_status ppq_linear_emit_q8(ppq_operands *o, int64_t rows, int64_t in, int64_t
                            .groups = 1,
                            .in = in,
                            .out = out,
-                           .src_size = { rows, 1 },
-                           .dst_size = { rows, 1 },
-                           .kernel = { 1, 1 },
-                           .stride = { 1, 1 },
-                           .dilation = { 1, 1 },
+                           .win = { .src_size = { rows, 1 },
+                                    .dst_size = { rows, 1 },
+                                    .kernel = { 1, 1 },
+                                    .stride = { 1, 1 },
+                                    .dilation = { 1, 1 } },
                            .wei_out = transposed ? in : 1,
                            .wei_in = transposed ? 1 : out };
     return emit(o, "linear exact", &d, weights, PPQ_LAYOUT_PLAIN,
