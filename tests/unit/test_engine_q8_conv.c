@@ -207,13 +207,7 @@ static void random_ends(ppq_q8_conv_desc *c, ppq_rng *r)
 // What follows from the window, and a zero point.
 static void finish(ppq_q8_conv_desc *c, ppq_rng *r)
 {
-    ppq_window_2d *w = &c->win;
-    c->wei_in = ppq_window_2d_taps(w);
-    // Without padding a window lies inside.
-    for (int i = 0; i < 2; i++)
-        while (c->wei_in == 1 && w->dst_size[i] > 1 &&
-               (w->dst_size[i] - 1) * w->stride[i] >= w->src_size[i])
-            w->dst_size[i]--;
+    c->wei_in = ppq_window_2d_taps(&c->win);
     c->wei_out = c->wei_in * c->in;
     c->src_zero = random_int(r, 0, 255);
 }
@@ -247,6 +241,26 @@ START_TEST(any_window_is_right)
                                .in = random_int(&r, 1, 20),
                                .out = random_int(&r, 1, 40) };
         c.win = random_window(&r, 6, 3);
+        finish(&c, &r);
+        random_ends(&c, &r);
+        check(&c, &r);
+    }
+}
+END_TEST
+
+// Padding behind the image only, also of single pixels, with and without steps.
+START_TEST(results_beyond_the_image_are_right)
+{
+    ppq_rng r = ppq_rng_seed(53, (uint64_t) _i);
+    for (int k = 0; k < 40; k++) {
+        ppq_q8_conv_desc c = { .batch = random_int(&r, 1, 3),
+                               .groups = random_int(&r, 1, 2),
+                               .in = 4 * random_int(&r, 1, 5),
+                               .out = random_int(&r, 1, 40) };
+        c.win = square_window(random_int(&r, 1, 9), k % 3 ? random_int(&r, 1, 9) : 1, 1 + k % 5 / 4,
+                              random_int(&r, 1, 2), 0);
+        for (int i = 0; i < 2; i++)
+            c.win.dst_size[i] = PPQ_MAX(c.win.dst_size[i], 1) + random_int(&r, 0, 2);
         finish(&c, &r);
         random_ends(&c, &r);
         check(&c, &r);
@@ -300,6 +314,7 @@ int main(void)
     const test_entry tests[] = {
         { common_windows_are_right, 13 },
         { any_window_is_right, 5 },
+        { results_beyond_the_image_are_right, 4 },
         { strips_and_depths_are_right, 1 },
         { limits_are_told, 1 },
     };

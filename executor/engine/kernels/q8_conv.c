@@ -11,9 +11,15 @@
 
 enum { STRIP = 1 << 17 }; // bytes of both, about
 
+// One pixel each, all of them inside of the image.
 static bool is_pointwise(const ppq_q8_conv_desc *c)
 {
-    return ppq_window_2d_taps(&c->win) == 1 && c->win.pad_lo[0] == 0 && c->win.pad_lo[1] == 0;
+    const ppq_window_2d *w = &c->win;
+    bool inside = true;
+    for (int i = 0; i < 2; i++)
+        inside =
+            inside && w->pad_lo[i] == 0 && (w->dst_size[i] - 1) * w->stride[i] < w->src_size[i];
+    return inside && ppq_window_2d_taps(w) == 1;
 }
 
 // Pointwise without steps: all pixels of all images are one column of pixels.
@@ -440,7 +446,7 @@ void ppq_q8_conv_run(const ppq_q8_conv *k, const uint8_t *src, void *dst, void *
         if (s != there && !in_place)
             copy_strip(k, src + n * image, y, rows, scratch);
         there = s;
-        k->loops->strip(k, in_place ? src + y * c->in : scratch, dst, n, y, rows,
+        k->loops->strip(k, in_place ? src + n * image + y * c->in : scratch, dst, n, y, rows,
                         part * k->n_blocks / k->n_parts, (part + 1) * k->n_blocks / k->n_parts);
     }
 }
