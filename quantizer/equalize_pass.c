@@ -29,7 +29,7 @@ typedef struct options {
     double limit;
 } options;
 
-static const options defaults = { .samples = 4, .limit = 64 };
+static const options defaults = { .samples = 8, .limit = 64 };
 static const ppq_opt opts[] = {
     { "samples", "samples that ranges are taken from", PPQ_OPT_INT, offsetof(options, samples), 1,
       1000000, NULL },
