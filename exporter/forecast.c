@@ -1,6 +1,9 @@
 #include "exporter/forecast.h"
 
+#include <stdlib.h>
+
 #include "core/op_def.h"
+#include "core/weight_layout.h"
 #include "exporter/linear.h"
 
 // What an op needs around it to run on integers.
@@ -159,11 +162,11 @@ static void decide(const ppq_graph *g, ppq_fate *fate)
                 ? bias_add(op)
                 : NULL;
         if (add && int32_bias(add, 1)) {
-            fate[i] = (ppq_fate){ "QGemm", true, NULL };
-            fate[add->id] = (ppq_fate){ "", true, NULL };
+            fate[i] = (ppq_fate){ "QGemm", true, NULL, false };
+            fate[add->id] = (ppq_fate){ "", true, NULL, false };
         } else if (add) {
-            fate[i] = (ppq_fate){ "Gemm", false, "its bias is float" };
-            fate[add->id] = (ppq_fate){ "", false, NULL };
+            fate[i] = (ppq_fate){ "Gemm", false, "its bias is float", false };
+            fate[add->id] = (ppq_fate){ "", false, NULL, false };
         } else {
             const char *why;
             fate[i].integer = runs_on_integers(op, r, &why);
@@ -184,7 +187,7 @@ static void count_remaining(const ppq_graph *g, ppq_forecast *f)
         if (ppq_is_q(op)) {
             const ppq_op *p = ppq_maker(op, 0);
             const bool taken = p && f->fate[p->id].integer && outputs_quantized(p);
-            f->fate[i] = (ppq_fate){ taken ? "" : op->type, true, NULL };
+            f->fate[i] = (ppq_fate){ taken ? "" : op->type, true, NULL, false };
             f->n_quantize += !taken;
             // A DQ straight into a Q of the same grid does nothing.
             f->n_avoidable += ppq_is_dq(p) && ppq_same_grid(p, op);
@@ -194,9 +197,42 @@ static void count_remaining(const ppq_graph *g, ppq_forecast *f)
             size_t readers = v && v->is_output;
             for (int32_t u = 0; v && u < v->n_uses; u++)
                 readers += !f->fate[v->uses[u].op->id].integer;
-            f->fate[i] = (ppq_fate){ readers ? op->type : "", true, NULL };
+            f->fate[i] = (ppq_fate){ readers ? op->type : "", true, NULL, false };
             f->n_dequantize += readers;
         }
+    }
+}
+
+// int8 weights that exceed what 16-bit sums hold, of an op on integers.
+static bool saturates(const ppq_op *op)
+{
+    const ppq_op *dq = ppq_maker(op, 1);
+    const ppq_var *q = ppq_is_dq(dq) ? dq->in[0] : NULL;
+    ppq_weight_sums s;
+    if (!q || !ppq_var_is_const(q) || q->value.dtype != PPQ_DT_I8 ||
+        !ppq_weight_sums_of(op, &q->value.shape, &s))
+        return false;
+    const int64_t n = ppq_shape_numel(&q->value.shape);
+    const int8_t *from = ppq_tensor_data(&q->value);
+    float *w = malloc((size_t) n * sizeof(*w)), *top = malloc((size_t) s.outs * sizeof(*top));
+    if (!w || !top)
+        abort();
+    for (int64_t i = 0; i < n; i++)
+        w[i] = from[i];
+    ppq_weight_pairs(&s, w, top);
+    bool any = false;
+    for (int64_t o = 0; o < s.outs; o++)
+        any |= top[o] > PPQ_PAIR_MOST;
+    free(w);
+    free(top);
+    return any;
+}
+
+static void find_saturating(const ppq_graph *g, ppq_forecast *f)
+{
+    for (size_t i = 0; i < g->n_ops; i++) {
+        f->fate[i].saturates = f->fate[i].integer && saturates(g->ops[i]);
+        f->n_saturating += f->fate[i].saturates;
     }
 }
 
@@ -206,6 +242,7 @@ ppq_status ppq_forecast_ort(const ppq_graph *g, ppq_arena *a, ppq_forecast *out,
     ppq_forecast f = { .fate = ppq_new_n(a, ppq_fate, g->n_ops + 1) };
     decide(g, f.fate);
     count_remaining(g, &f);
+    find_saturating(g, &f);
     *out = f;
     return PPQ_OK;
 }

@@ -14,12 +14,14 @@ typedef struct ppq_fate {
     const char *becomes;
     bool integer;          // computes or moves integers
     const char *why_float; // computing ops that stay float although fed by DQ: what is in the way
+    bool saturates;        // its sums can be wrong on CPUs without VNNI (core/weight_layout.h)
 } ppq_fate;
 
 typedef struct ppq_forecast {
     ppq_fate *fate;                  // per op id of the graph
     size_t n_quantize, n_dequantize; // Q and DQ ops that remain
     size_t n_avoidable;              // pairs that cost time and are needed by nobody
+    size_t n_saturating;             // ops whose sums can be wrong on some CPUs
 } ppq_forecast;
 
 // The graph must be compact, with shapes inferred. Arrays live in `a`.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/ext.h"
+#include "core/weight_layout.h"
 
 // Small questions and edits that float rewrites share.
 
@@ -51,35 +52,12 @@ static inline void ppq_absorb_next(ppq_graph *g, ppq_op *prev, ppq_op *op)
     mid->dead = mid->dead || (!mid->n_uses && !mid->is_output);
 }
 
-// Whether each op, by id, is needed for some output of the graph (passes/remove_identity.c). What is
-// not needed may make no sense.
+// Whether each op, by id, is needed for some output of the graph (passes/remove_identity.c). What
+// is not needed may make no sense.
 bool *ppq_needed_ops(const ppq_graph *g, ppq_arena *a);
 
 // Shapes and types of one op's outputs from what is known of its inputs (passes/infer_shapes.c).
 PPQ_NODISCARD ppq_status ppq_infer_op_shapes(ppq_graph *g, ppq_op *op, ppq_arena *scratch,
                                              ppq_diag *d);
-
-// Output channels of a Conv, ConvTranspose, Gemm or MatMul weight, and their axis in it.
-typedef struct ppq_weight_axis {
-    int axis;         // -1: no such axis
-    int64_t channels; // output channels of the op
-    int64_t group;
-} ppq_weight_axis;
-
-static inline ppq_weight_axis ppq_weight_axis_of(const ppq_op *op, const ppq_shape *w)
-{
-    const int64_t group = ppq_op_attr_int(op, "group", 1);
-    if (ppq_op_is(op, "Conv") && w->rank >= 3)
-        return (ppq_weight_axis){ 0, w->dim[0], group };
-    if (ppq_op_is(op, "ConvTranspose") && w->rank >= 3)
-        return (ppq_weight_axis){ 1, w->dim[1] * group, group };
-    if (ppq_op_is(op, "Gemm") && w->rank == 2) {
-        const int axis = ppq_op_attr_int(op, "transB", 0) ? 0 : 1;
-        return (ppq_weight_axis){ axis, w->dim[axis], 1 };
-    }
-    if (ppq_op_is(op, "MatMul") && w->rank == 2)
-        return (ppq_weight_axis){ 1, w->dim[1], 1 };
-    return (ppq_weight_axis){ -1, 0, 1 };
-}
 
 #endif

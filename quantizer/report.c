@@ -19,6 +19,14 @@ static void list_types(ppq_buf *b, const ppq_tally *t)
         ppq_buf_printf(b, "%s%s x%zu", i ? ", " : "", t->rows[i].key, t->rows[i].n);
 }
 
+static void saturation_line(ppq_buf *b, size_t n)
+{
+    if (n)
+        ppq_buf_printf(b,
+                       "\n%zu op%s can sum wrongly on x86 CPUs without VNNI (see avoid-saturation)",
+                       n, n == 1 ? "" : "s");
+}
+
 static void forecast_line(ppq_buf *b, const ppq_fused *f)
 {
     const ppq_tally *t = f->integer;
@@ -27,6 +35,7 @@ static void forecast_line(ppq_buf *b, const ppq_fused *f)
                        ppq_tally_of(f->types, t->rows[i].key), t->rows[i].key);
     ppq_buf_printf(b, "%sint8; %zu Q and %zu DQ remain, %zu avoidable", t->n ? " " : "nothing in ",
                    f->n_quantize, f->n_dequantize, f->n_avoidable);
+    saturation_line(b, f->n_saturating);
 }
 
 static void report_places(const ppq_session *s, ppq_arena *a, ppq_buf *b)
@@ -113,6 +122,7 @@ static void json_forecast(const ppq_session *s, ppq_arena *a, ppq_json_writer *w
     ppq_json_int(w, "quantize_ops", (int64_t) f.n_quantize);
     ppq_json_int(w, "dequantize_ops", (int64_t) f.n_dequantize);
     ppq_json_int(w, "avoidable", (int64_t) f.n_avoidable);
+    ppq_json_int(w, "saturating", (int64_t) f.n_saturating);
     ppq_json_close(w, '}');
 }
 
@@ -382,10 +392,11 @@ static ppq_status inspect_fusion(const ppq_session *s, bool json, ppq_buf *b)
         if (f.fate[i].becomes[0] && !linear)
             ppq_tally_add(t, f.fate[i].becomes, 1);
         if (!json && !linear)
-            ppq_buf_printf(b, "%-20s -> %-24s %s%s%s\n", op->type,
+            ppq_buf_printf(b, "%-20s -> %-24s %s%s%s%s\n", op->type,
                            f.fate[i].becomes[0] ? f.fate[i].becomes : "(absorbed)", op->name,
                            f.fate[i].why_float ? ": float, " : "",
-                           f.fate[i].why_float ? f.fate[i].why_float : "");
+                           f.fate[i].why_float ? f.fate[i].why_float : "",
+                           f.fate[i].saturates ? ": can saturate" : "");
     }
     if (f.n_quantize)
         ppq_tally_add(t, "QuantizeLinear", f.n_quantize);
@@ -399,8 +410,10 @@ static ppq_status inspect_fusion(const ppq_session *s, bool json, ppq_buf *b)
     } else if (st == PPQ_OK) {
         ppq_buf_printf(b, "\n");
         list_types(b, t);
-        ppq_buf_printf(b, "\n%zu Q and %zu DQ remain, %zu avoidable\n", f.n_quantize,
-                       f.n_dequantize, f.n_avoidable);
+        ppq_buf_printf(b, "\n%zu Q and %zu DQ remain, %zu avoidable", f.n_quantize, f.n_dequantize,
+                       f.n_avoidable);
+        saturation_line(b, f.n_saturating);
+        ppq_buf_printf(b, "\n");
     }
     ppq_arena_destroy(a);
     return st;

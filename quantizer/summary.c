@@ -119,7 +119,7 @@ ppq_layer_error *ppq_layer_errors(const ppq_session *s, bool all, ppq_arena *a, 
 static void count_types(const ppq_graph *g, const ppq_forecast *f, ppq_arena *a, ppq_fused *out)
 {
     *out = (ppq_fused){ ppq_new(a, ppq_tally), ppq_new(a, ppq_tally), f->n_quantize,
-                        f->n_dequantize, f->n_avoidable };
+                        f->n_dequantize,       f->n_avoidable,        f->n_saturating };
     for (size_t i = 0; i < g->n_ops; i++) {
         const ppq_op *op = g->ops[i];
         if (ppq_op_is(op, "QuantizeLinear") || ppq_op_is(op, "DequantizeLinear"))

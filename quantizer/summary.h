@@ -47,7 +47,7 @@ ppq_layer_error *ppq_layer_errors(const ppq_session *s, bool all, ppq_arena *a, 
 // those of them that run on integers.
 typedef struct ppq_fused {
     ppq_tally *types, *integer;
-    size_t n_quantize, n_dequantize, n_avoidable;
+    size_t n_quantize, n_dequantize, n_avoidable, n_saturating;
 } ppq_fused;
 // False when the model cannot be written as QDQ.
 bool ppq_fused_of(const ppq_session *s, ppq_arena *a, ppq_fused *out);

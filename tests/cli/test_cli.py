@@ -365,6 +365,17 @@ class Results(Case):
         self.assertEqual(p.stderr, '')
         self.assertLess(snr(p), 10)
 
+    def test_sums_that_can_saturate_are_told(self):
+        p = self.succeeds(self.quantize())
+        self.assertNotIn('without VNNI', p.stdout)
+        p = self.succeeds(self.quantize('--no-pass', 'avoid-saturation'))
+        self.assertRegex(p.stdout, r'\d ops? can sum wrongly on x86 CPUs without VNNI')
+        p = self.succeeds(self.run_command(INSPECT, self.out, '--check-fusion'))
+        self.assertRegex(p.stdout, r'QLinearConv +conv\d: can saturate')
+        self.assertIn('can sum wrongly', p.stdout)
+        p = self.succeeds(self.quantize('--no-pass', 'avoid-saturation', '--json'))
+        self.assertGreater(json.loads(p.stdout)['onnxruntime_forecast']['saturating'], 0)
+
     def test_ops_fall_back_to_float_for_a_target(self):
         # The second channel is small in the middle of the chain and large again behind it.
         weights = [[1., 0., 0., 1.]] * 3 + [[1., 0., 0., .01], [.01, 0., 0., 100.]] + [[1., 0., 0., 1.]] * 5
