@@ -5,7 +5,7 @@
 
 #include "core/io.h"
 
-enum { PARTS = 12, NAMED = 4 };
+enum { PARTS = 12, TRIES = 48, NAMED = 4 };
 static const double margin = 2, least_gain = 0.25; // dB
 
 typedef struct search {
@@ -145,9 +145,11 @@ static ppq_status give_back(search *f, part p)
     return PPQ_OK;
 }
 
+// Of large parts, single ops would take too many tries.
 static ppq_status give_all_back(search *f)
 {
-    for (size_t length = f->length / 2; length; length /= 2)
+    const size_t shortest = count(f, part_at(f, 0, f->n)) / TRIES;
+    for (size_t length = f->length / 2; length > shortest; length /= 2)
         for (size_t at = 0; at < f->n; at += length) {
             PPQ_TRY(give_back(f, part_at(f, at, length)));
             progress(f, "what can be int8", at + length);

@@ -10,7 +10,7 @@
 // What a part costs is simulated: the closing comparison once more, on the same samples, with that
 // part in float. Parts are runs of int8 ops in the order of execution, a twelfth of all each. The
 // one that helps most is taken, then the next beside it, until the goal is reached; then as much of
-// them as can is given back to int8, in halves down to single ops.
+// them as can is given back to int8, in halves down to single ops (of many ops: to fewer pieces).
 
 // Adds names to settings->rescued, with a warning that says why, and returns how many; 0 when
 // outputs have what they should, when nothing was compared, when no part helps by itself, or when
