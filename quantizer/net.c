@@ -28,6 +28,25 @@ ppq_status ppq_array_of(const ppq_tensor *t, ppq_array *out)
     return PPQ_OK;
 }
 
+// Nobody else holds what *t has: it changes hands.
+static ppq_status hand_over(ppq_tensor *t, ppq_array *out)
+{
+    if (!ppq_tensor_is_unique(t) || !ppq_tensor_bytes(t))
+        return ppq_array_of(t, out);
+    ppq_tensor *owner = malloc(sizeof(*owner));
+    if (!owner)
+        return PPQ_ERR_NOMEM;
+    *out = (ppq_array){ .dtype = (int) t->dtype,
+                        .rank = t->shape.rank,
+                        .data = ppq_tensor_data(t),
+                        .bytes = ppq_tensor_bytes(t),
+                        .owner = owner };
+    memcpy(out->dim, t->shape.dim, sizeof(out->dim));
+    *owner = *t;
+    *t = (ppq_tensor){ 0 };
+    return PPQ_OK;
+}
+
 static ppq_status from_array(const ppq_array *a, ppq_tensor *out)
 {
     enum { ALIGN = 16 };
@@ -74,7 +93,8 @@ void ppq_array_free(ppq_array *a)
 {
     if (!a)
         return;
-    free(a->data);
+    ppq_tensor_unref(a->owner);
+    free(a->owner ? a->owner : a->data);
     *a = (ppq_array){ 0 };
 }
 
@@ -465,7 +485,7 @@ ppq_result ppq_net_run(ppq_net *n, const ppq_array *in, ppq_array *out, ppq_watc
         st = check_batch(n, t, t + ni);
     size_t made = 0;
     for (; made < no && st == PPQ_OK; made++)
-        st = ppq_array_of(&t[ni + made], &out[made]);
+        st = hand_over(&t[ni + made], &out[made]);
     if (st != PPQ_OK)
         for (size_t i = 0; i + 1 < made; i++)
             ppq_array_free(&out[i]);

@@ -146,6 +146,7 @@ typedef struct ppq_array {
     int64_t dim[PPQ_ARRAY_RANK];
     void *data;
     size_t bytes;
+    void *owner; // of data, for ppq_array_free; NULL in arrays of your own
 } ppq_array;
 
 // .npy or .pb (TensorProto). Free with ppq_array_free.

@@ -43,6 +43,8 @@ V_INLINE void square(const uint8_t *src, size_t src_row, uint8_t *dst, size_t ds
         _mm_storeu_si128((void *) (dst + (size_t) i * dst_row), x[i]);
 }
 
+enum { STRIP = 64 }; // rows that stay in the cache for all columns
+
 // The last squares of rows and columns end with them and may overlap those before.
 V_INLINE void squares(const ppq_transposition *transposition, size_t size)
 {
@@ -53,13 +55,14 @@ V_INLINE void squares(const ppq_transposition *transposition, size_t size)
         return;
     }
     const size_t src_row = (size_t) t.src_stride * size, dst_row = (size_t) t.dst_stride * size;
-    for (int64_t i = 0; i < t.n_cols; i += n)
-        for (int64_t j = 0; j < t.n_rows; j += n) {
-            const size_t c = (size_t) PPQ_MIN(i, t.n_cols - n),
-                         r = (size_t) PPQ_MIN(j, t.n_rows - n);
-            square(t.src + r * src_row + c * size, src_row, t.dst + c * dst_row + r * size, dst_row,
-                   n);
-        }
+    for (int64_t strip = 0; strip < t.n_rows; strip += STRIP)
+        for (int64_t i = 0; i < t.n_cols; i += n)
+            for (int64_t j = strip; j < PPQ_MIN(strip + STRIP, t.n_rows); j += n) {
+                const size_t c = (size_t) PPQ_MIN(i, t.n_cols - n),
+                             r = (size_t) PPQ_MIN(j, t.n_rows - n);
+                square(t.src + r * src_row + c * size, src_row, t.dst + c * dst_row + r * size,
+                       dst_row, n);
+            }
 }
 
 #else
