@@ -519,20 +519,21 @@ static int64_t panel_for(const ppq_recurrent *r)
     return r->steps < FEW && r->steps * r->batch < FEW ? PPQ_PANEL_NONE : PPQ_PANEL_WHOLE;
 }
 
-static ppq_status run_with(ppq_kernel_ctx *c, const ppq_recurrent *r, float *memory, float *packed)
+static const float *floats(const ppq_kernel_ctx *c, int slot)
 {
-    const float *in[PPQ_RECURRENT_INPUTS];
-    ppq_recurrent_weights w[PPQ_MAX_DIRECTIONS];
-    for (int i = 0; i < PPQ_RECURRENT_INPUTS; i++)
-        in[i] = i != PPQ_RECURRENT_LENGTHS && input(c, i) ? ppq_f32(input(c, i)) : NULL;
-    ppq_recurrent_pack(r, panel_for(r), in, packed, w);
+    return input(c, slot) ? ppq_f32(input(c, slot)) : NULL;
+}
+
+ppq_status ppq_recurrent_run(ppq_kernel_ctx *c, const ppq_recurrent *r,
+                             const ppq_recurrent_weights *weights, float *memory)
+{
     ppq_recurrent_job j = {
         .net = r,
         .math = &plain,
-        .weights = w,
-        .x = in[PPQ_RECURRENT_X],
-        .h = in[PPQ_RECURRENT_H],
-        .c = in[PPQ_RECURRENT_C],
+        .weights = weights,
+        .x = floats(c, PPQ_RECURRENT_X),
+        .h = floats(c, PPQ_RECURRENT_H),
+        .c = floats(c, PPQ_RECURRENT_C),
         .y = output(c, 0),
         .last_h = output(c, 1),
         .last_c = output(c, 2),
@@ -542,6 +543,16 @@ static ppq_status run_with(ppq_kernel_ctx *c, const ppq_recurrent *r, float *mem
     ppq_recurrent_feed(&j, 0, r->directions * r->steps * r->batch);
     ppq_recurrent_walk(&j, 0, r->directions * r->batch);
     return PPQ_OK;
+}
+
+static ppq_status run_with(ppq_kernel_ctx *c, const ppq_recurrent *r, float *memory, float *packed)
+{
+    const float *in[PPQ_RECURRENT_INPUTS];
+    ppq_recurrent_weights w[PPQ_MAX_DIRECTIONS];
+    for (int i = 0; i < PPQ_RECURRENT_INPUTS; i++)
+        in[i] = i != PPQ_RECURRENT_LENGTHS ? floats(c, i) : NULL;
+    ppq_recurrent_pack(r, panel_for(r), in, packed, w);
+    return ppq_recurrent_run(c, r, w, memory);
 }
 
 // All buffers are one allocation.

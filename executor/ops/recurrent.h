@@ -136,6 +136,10 @@ PPQ_NODISCARD ppq_status ppq_recurrent_lengths(ppq_recurrent_job *j, const ppq_t
 // Which one it is says the operator's type. Outputs of `c` are not touched.
 PPQ_NODISCARD ppq_status ppq_recurrent_describe(ppq_infer_ctx *c, ppq_recurrent *r);
 ppq_status ppq_recurrent_infer(ppq_infer_ctx *c);
+// The operator with weights that are packed already, [directions], in plain C; reads the inputs
+// that are no weights. memory: ppq_recurrent_job_floats.
+PPQ_NODISCARD ppq_status ppq_recurrent_run(ppq_kernel_ctx *c, const ppq_recurrent *r,
+                                           const ppq_recurrent_weights *weights, float *memory);
 ppq_status ppq_recurrent_forward(ppq_kernel_ctx *c);
 
 #define RECURRENT_DEF(op_type, inputs, outputs)                                           \

@@ -274,6 +274,27 @@ static const kernel_case cases[] = {
       0,
       false,
       { { 0 }, { 1, 2 }, { 2, 4 } } },
+    { "packed-lstm",
+      "LSTM",
+      { SHAPE3(3, 2, 5), SHAPE3(1, 16, 5), SHAPE3(1, 16, 4), SHAPE2(1, 32) },
+      { INT("hidden_size", 4) },
+      0xe },
+    { "packed-gru",
+      "GRU",
+      { SHAPE3(1, 1, 9), SHAPE3(1, 21, 9), SHAPE3(1, 21, 7) },
+      { INT("hidden_size", 7), INT("linear_before_reset", 1) },
+      0x6 },
+    { "packed-rnn",
+      "RNN",
+      { SHAPE3(2, 3, 4), SHAPE3(1, 6, 4), SHAPE3(1, 6, 6) },
+      { INT("hidden_size", 6) },
+      0x6 },
+    { "packed-lstm", // weights that are computed
+      "LSTM",
+      { SHAPE3(3, 2, 5), SHAPE3(1, 16, 5), SHAPE3(1, 16, 4) },
+      { INT("hidden_size", 4) },
+      0x2,
+      true },
 };
 
 // A case, set up.
