@@ -37,7 +37,7 @@ static const cli_option options[] = {
     { "no-bias-correction", 0, NULL, "leave biases as they are" },
     { "no-rescue", 0, NULL, "keep ops in int8 that it ruins" },
     { "target-snr", 0, "DB",
-      "ops go back to float until outputs have it (default 15, 0: none do)" },
+      "ops go back to float until outputs have it (default 14, 0: none do)" },
     { "analyse", 0, "N", "samples of the closing comparison with float (default 4, 0: none)" },
     { "threads", 0, "N", "default: physical cores" },
     { "seed", 0, "N", "of random numbers" },

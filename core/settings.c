@@ -16,7 +16,7 @@ ppq_settings *ppq_settings_create(void)
     s->batch = 1;
     s->weight_bits = 8;
     s->analyse = 4;
-    s->target_snr = 15;
+    s->target_snr = 14;
     s->bias_correction = true;
     s->rescue = true;
     s->align_elementwise = s->align_concat = s->align_pool = s->align_resize = -1;
