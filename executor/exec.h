@@ -50,6 +50,12 @@ PPQ_NODISCARD ppq_status ppq_exec_check_feed(const ppq_var *v, const ppq_shape *
 PPQ_NODISCARD ppq_status ppq_op_eval(const ppq_op *op, int64_t opset, const ppq_tensor *const *in,
                                      ppq_tensor *outs, ppq_diag *d);
 
+// Whether an op computes a constant that nothing but other ops reads.
+bool ppq_op_is_foldable(const ppq_op *op);
+// Puts what such an op computes in its place. On failure nothing has changed; nothing changes either
+// where the results have more than `most` bytes and more than four times what they come from.
+PPQ_NODISCARD ppq_status ppq_op_fold(ppq_graph *g, ppq_op *op, size_t most, ppq_diag *d);
+
 // Name of the kernel that ran op `id` last: "plain", "dnnl-conv", ...; "" before.
 const char *ppq_exec_kernel_name(const ppq_exec *e, uint32_t id);
 

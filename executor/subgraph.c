@@ -71,64 +71,17 @@ static void bind_constants(const ppq_op *op, ppq_subgraph *s)
     g->n_inputs = kept;
 }
 
-static bool is_foldable(const ppq_op *op)
-{
-    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM))
-        return false;
-    for (int32_t k = 0; k < op->n_in; k++)
-        if (op->in[k] && !ppq_var_is_const(op->in[k]))
-            return false;
-    for (int32_t k = 0; k < op->n_out; k++)
-        if (op->out[k] && op->out[k]->is_output)
-            return false;
-    return true;
-}
-
-// Results are kept unless they are much larger than what they come from.
-static bool worth_keeping(const ppq_op *op, const ppq_tensor *out)
-{
-    enum { SMALL = 1 << 20, TIMES = 4 };
-    size_t ins = 0, outs = 0;
-    for (int32_t k = 0; k < op->n_in; k++)
-        ins += op->in[k] ? ppq_tensor_bytes(&op->in[k]->value) : 0;
-    for (int32_t k = 0; k < op->n_out; k++)
-        outs += op->out[k] ? ppq_tensor_bytes(&out[k]) : 0;
-    return outs <= SMALL || outs / TIMES <= ins;
-}
-
-// An op that fails may be one that never runs: it stays.
-static void fold(ppq_graph *g, ppq_op *op, ppq_arena *a, ppq_diag *quiet)
-{
-    const ppq_tensor **in = ppq_new_n(a, const ppq_tensor *, (size_t) op->n_in + 1);
-    ppq_tensor *out = ppq_new_n(a, ppq_tensor, (size_t) op->n_out + 1);
-    for (int32_t k = 0; k < op->n_in; k++)
-        in[k] = op->in[k] ? &op->in[k]->value : NULL;
-    if (ppq_op_eval(op, ppq_graph_opset(g, op->domain), in, out, quiet) != PPQ_OK)
-        return;
-    const bool keep = worth_keeping(op, out);
-    for (int32_t k = 0; k < op->n_out; k++) {
-        ppq_var *v = keep ? op->out[k] : NULL;
-        if (!v) {
-            ppq_tensor_unref(&out[k]);
-            continue;
-        }
-        ppq_graph_set_output(g, op, k, NULL);
-        ppq_var_set_value(v, &out[k]);
-    }
-    if (keep)
-        ppq_graph_remove_op(g, op);
-}
-
 static ppq_status fold_constants(ppq_graph *g, ppq_diag *d)
 {
+    enum { MOST = 1 << 20 }; // bytes of one result
     ppq_arena *a = ppq_arena_create("fold");
     ppq_diag *quiet = ppq_diag_create(NULL, NULL);
     ppq_op **order;
     size_t n;
     const ppq_status st = ppq_graph_topo(g, a, &order, &n, d);
     for (size_t i = 0; st == PPQ_OK && i < n; i++)
-        if (is_foldable(order[i]))
-            fold(g, order[i], a, quiet);
+        if (ppq_op_is_foldable(order[i]) && ppq_op_fold(g, order[i], MOST, quiet) != PPQ_OK)
+            continue; // it may be an op that never runs: it stays
     ppq_diag_destroy(quiet);
     ppq_arena_destroy(a);
     if (st == PPQ_OK)

@@ -39,15 +39,8 @@ static bool size_allowed(const options *o, const ppq_op *op)
 
 static bool foldable(const options *o, const ppq_op *op)
 {
-    if (!op->def || op->n_implicit || ppq_op_has_trait(op, PPQ_OP_RANDOM) ||
-        (!o->dequantize && ppq_op_is(op, "DequantizeLinear")))
+    if (!ppq_op_is_foldable(op) || (!o->dequantize && ppq_op_is(op, "DequantizeLinear")))
         return false;
-    for (int32_t k = 0; k < op->n_in; k++)
-        if (op->in[k] && !ppq_var_is_const(op->in[k]))
-            return false;
-    for (int32_t k = 0; k < op->n_out; k++)
-        if (op->out[k] && op->out[k]->is_output)
-            return false;
     return size_allowed(o, op);
 }
 
@@ -61,27 +54,12 @@ static void drop_unread(ppq_var *const *in, int32_t n)
 
 static ppq_status fold(const ppq_pass_env *env, ppq_op *op)
 {
-    const size_t ni = (size_t) op->n_in + 1, no = (size_t) op->n_out + 1;
-    const ppq_tensor **in = ppq_new_n(env->scratch, const ppq_tensor *, ni);
-    ppq_tensor *out = ppq_new_n(env->scratch, ppq_tensor, no);
-    for (int32_t k = 0; k < op->n_in; k++)
-        in[k] = op->in[k] ? &op->in[k]->value : NULL;
-    PPQ_TRY(ppq_op_eval(op, ppq_graph_opset(env->graph, op->domain), in, out, env->diag));
-    for (int32_t k = 0; k < op->n_out; k++) {
-        ppq_var *v = op->out[k];
-        if (!v) {
-            ppq_tensor_unref(&out[k]);
-            continue;
-        }
-        ppq_graph_set_output(env->graph, op, k, NULL);
-        ppq_var_set_value(v, &out[k]);
-    }
-    ppq_var **read = ppq_new_n(env->scratch, ppq_var *, ni);
-    const int32_t n_read = op->n_in;
-    for (int32_t k = 0; k < n_read; k++)
+    const int32_t n = op->n_in;
+    ppq_var **read = ppq_new_n(env->scratch, ppq_var *, (size_t) n + 1);
+    for (int32_t k = 0; k < n; k++)
         read[k] = op->in[k];
-    ppq_graph_remove_op(env->graph, op);
-    drop_unread(read, n_read);
+    PPQ_TRY(ppq_op_fold(env->graph, op, SIZE_MAX, env->diag));
+    drop_unread(read, n);
     return PPQ_OK;
 }
 
